@@ -1,0 +1,16 @@
+"""The layer and copy-on-write engine: OCI images, a union of layers, containers, a registry and a journal.
+
+It knows no web framework and no pizza. Modules form a ladder, each importing only those above it:
+
+    errors, digest, reference, whiteout     words and their grammar
+    spec                                    OCI and docker JSON documents
+    events                                  what happened, in past tense
+    blobs, tar, compression, layer          bytes by digest; a layer as an index over its tar
+    union, snapshot                         many layers seen as one tree; a writable change set on top
+    image                                   manifest, config and layers as one value
+    shell, registry, archive, usage         what reads or edits images and trees
+    remote                                  a registry seen from the client's side
+    host                                    the Docker host as one immutable value
+    terminal, commands                      docker's verbs and docker's words
+    journal                                 host values over time: undo, redo, jump, fork
+"""

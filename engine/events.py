@@ -1,0 +1,292 @@
+"""What happened, in past tense, with sizes and digests.
+
+A command reports facts as it makes them. Terminal text, narration, animation and goals are derived from these and from
+nothing else; no screen works a fact out again. Sizes are bytes: `size` is content (the stored blob), `unpacked` is
+regular-file bytes (rule 27). Paths are absolute text (`display`), digests whole.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from engine.digest import Digest
+
+
+def display(path: bytes) -> str:
+    """A root-relative path as absolute text; bytes that are no UTF-8 show as ``\\xNN``."""
+    return "/" + path.decode("utf-8", "backslashreplace")
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True):
+    """Base of all; its JSON carries the class name in ``event``."""
+
+
+# Transfer
+
+
+class PullStarted(Event, frozen=True, kw_only=True, tag=True):
+    """A pull asked the registry for `reference` (as typed); `defaulted` where the tag ``latest`` was filled in."""
+
+    reference: str
+    repository: str
+    tag: str
+    defaulted: bool = False
+
+
+class DocumentPulled(Event, frozen=True, kw_only=True, tag=True):
+    """A manifest, index or config was sent; `held` where the host had that very document already (a manifest is asked
+    for whatever is held, since only it tells whether a tag moved)."""
+
+    kind: Literal["manifest", "index", "config"]
+    digest: Digest
+    size: int
+    held: bool = False
+
+
+class LayerReused(Event, frozen=True, kw_only=True, tag=True):
+    """The host held this layer's blob already; none of its bytes were sent."""
+
+    digest: Digest
+    diff_id: Digest
+    size: int
+    unpacked: int
+
+
+class LayerPulled(Event, frozen=True, kw_only=True, tag=True):
+    """A layer's blob was sent, verified and read into an index."""
+
+    digest: Digest
+    diff_id: Digest
+    size: int
+    unpacked: int
+
+
+class ImagePulled(Event, frozen=True, kw_only=True, tag=True):
+    """A pull ended. `fresh` is false where the reference already meant this image. `sent` counts the bytes that the
+    client consumed of the registry's answers, `avoided` the content of layers that were held."""
+
+    reference: str
+    digest: Digest
+    image: Digest
+    fresh: bool
+    sent: int
+    avoided: int
+
+
+class Progress(Event, frozen=True, kw_only=True, tag=True):
+    """How far a transfer or an unpacking has come. Told while it runs, kept nowhere."""
+
+    digest: Digest
+    phase: Literal["waiting", "downloading", "verifying", "downloaded", "extracting", "done", "exists"]
+    done: int = 0
+    total: int = 0
+
+
+# Images
+
+
+class ImageLoaded(Event, frozen=True, kw_only=True, tag=True):
+    """An archive brought an image; `reference` is empty where it had none."""
+
+    reference: str
+    image: Digest
+
+
+class ImageSaved(Event, frozen=True, kw_only=True, tag=True):
+    """Images were written to an archive of `size` bytes."""
+
+    references: tuple[str, ...]
+    size: int
+
+
+class ImageTagged(Event, frozen=True, kw_only=True, tag=True):
+    """A reference now means this image; `moved_from` had it before."""
+
+    reference: str
+    image: Digest
+    moved_from: Digest | None = None
+
+
+class ImageUntagged(Event, frozen=True, kw_only=True, tag=True):
+    """A reference is gone."""
+
+    reference: str
+
+
+class ImageDeleted(Event, frozen=True, kw_only=True, tag=True):
+    """An image is gone from the host; with it `layers`, the chain_ids that no other image stands on, top first."""
+
+    image: Digest
+    layers: tuple[Digest, ...] = ()
+
+
+class LayerCommitted(Event, frozen=True, kw_only=True, tag=True):
+    """A container's upper became a read-only layer."""
+
+    container: str
+    digest: Digest
+    diff_id: Digest
+    size: int
+    unpacked: int
+
+
+class ImageCommitted(Event, frozen=True, kw_only=True, tag=True):
+    """A container became an image; `empty` where nothing had changed and no layer was added (rule 38)."""
+
+    container: str
+    image: Digest
+    reference: str = ""
+    empty: bool = False
+
+
+# Containers
+
+
+class ContainerCreated(Event, frozen=True, kw_only=True, tag=True):
+    """A container stands on `image`; its upper is empty and nothing was copied."""
+
+    container: str
+    name: str
+    image: Digest
+
+
+class ContainerStarted(Event, frozen=True, kw_only=True, tag=True):
+    """It is running."""
+
+    container: str
+    name: str
+
+
+class ContainerStopped(Event, frozen=True, kw_only=True, tag=True):
+    """It has ended, with an exit code as a shell would see it."""
+
+    container: str
+    name: str
+    exit_code: int
+
+
+class ContainerRemoved(Event, frozen=True, kw_only=True, tag=True):
+    """It is gone, its upper with it; `unpacked` bytes of upper went."""
+
+    container: str
+    name: str
+    unpacked: int = 0
+
+
+# Files of a container's upper
+
+
+class FileEvent(Event, frozen=True, kw_only=True):
+    """A change at `path` of container `container` (an id)."""
+
+    container: str
+    path: str
+
+
+class FileCreated(FileEvent, frozen=True, kw_only=True, tag=True):
+    """Something new stands in the upper; nothing was copied. `over_whiteout` where a lower one of the name is hidden."""
+
+    kind: str
+    size: int = 0
+    over_whiteout: bool = False
+
+
+class FileCopiedUp(FileEvent, frozen=True, kw_only=True, tag=True):
+    """A whole lower file came into the upper, `size` bytes, although less may change. `layer` is its position in the
+    stack, bottom 0; `cause` the call that did it (``write``, ``chmod``, …). Directories copy up with size 0."""
+
+    kind: str
+    size: int
+    layer: int
+    cause: str
+
+
+class FileWritten(FileEvent, frozen=True, kw_only=True, tag=True):
+    """`written` bytes went into a file of the upper, that is now `size` bytes long; `truncated` where it was emptied first."""
+
+    written: int
+    size: int
+    truncated: bool = False
+
+
+class AttributesChanged(FileEvent, frozen=True, kw_only=True, tag=True):
+    """Mode, owner, times or extended attributes of an upper node were set: `what` names which."""
+
+    what: str
+
+
+class PathRenamed(FileEvent, frozen=True, kw_only=True, tag=True):
+    """An upper node moved to `to`."""
+
+    to: str
+
+
+class PathRemoved(FileEvent, frozen=True, kw_only=True, tag=True):
+    """A node of the upper is gone; nothing below needed hiding."""
+
+    kind: str
+    size: int = 0
+
+
+class PathWhitedOut(FileEvent, frozen=True, kw_only=True, tag=True):
+    """A whiteout hides a lower path, whose `size` bytes stay where they are. `layer` is its position."""
+
+    kind: str
+    size: int
+    layer: int
+
+
+class DirectoryMadeOpaque(FileEvent, frozen=True, kw_only=True, tag=True):
+    """A new directory hides whatever lower layers have below its name."""
+
+
+# Words
+
+
+class Wrote(Event, frozen=True, kw_only=True, tag=True):
+    """Text for the terminal that states no change: a table, a file's content, a warning."""
+
+    text: str
+    stream: Literal["stdout", "stderr"] = "stdout"
+
+
+AnyEvent = (
+    PullStarted
+    | DocumentPulled
+    | LayerReused
+    | LayerPulled
+    | ImagePulled
+    | Progress
+    | ImageLoaded
+    | ImageSaved
+    | ImageTagged
+    | ImageUntagged
+    | ImageDeleted
+    | LayerCommitted
+    | ImageCommitted
+    | ContainerCreated
+    | ContainerStarted
+    | ContainerStopped
+    | ContainerRemoved
+    | FileCreated
+    | FileCopiedUp
+    | FileWritten
+    | AttributesChanged
+    | PathRenamed
+    | PathRemoved
+    | PathWhitedOut
+    | DirectoryMadeOpaque
+    | Wrote
+)
+
+
+def encode(events: tuple[Event, ...]) -> bytes:
+    """Events as JSON, for the journal."""
+    return msgspec.json.encode(events)
+
+
+def decode(data: bytes) -> tuple[AnyEvent, ...]:
+    """Events back from their JSON."""
+    return msgspec.json.decode(data, type=tuple[AnyEvent, ...])
