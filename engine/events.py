@@ -186,7 +186,7 @@ class FileEvent(Event, frozen=True, kw_only=True):
 
 
 class FileCreated(FileEvent, frozen=True, kw_only=True, tag=True):
-    """Something new stands in the upper; nothing was copied. `over_whiteout` where a lower one of the name is hidden."""
+    """Something new stands in the upper; nothing was copied. `over_whiteout` where it hides a lower one of the name."""
 
     kind: str
     size: int = 0
@@ -204,7 +204,7 @@ class FileCopiedUp(FileEvent, frozen=True, kw_only=True, tag=True):
 
 
 class FileWritten(FileEvent, frozen=True, kw_only=True, tag=True):
-    """`written` bytes went into a file of the upper, that is now `size` bytes long; `truncated` where it was emptied first."""
+    """`written` bytes went into a file of the upper, now `size` bytes long; `truncated` where it was emptied first."""
 
     written: int
     size: int

@@ -131,7 +131,7 @@ T = TypeVar("T")
 
 
 def decode(data: bytes, type_: type[T], kind: str) -> T:
-    """`data` as a document of `type_`; `MalformedDocument` names the field that is wrong. `kind` is for the sentence."""
+    """`data` as a document of `type_`; `MalformedDocument` names `kind` and the field that is wrong."""
     if len(data) > DOCUMENT_MAX:
         raise MalformedDocument(kind, f"larger than {DOCUMENT_MAX:,} bytes")
     try:
@@ -177,7 +177,11 @@ def image_config(data: bytes) -> ImageConfig:
     config = decode(data, ImageConfig, "image config")
     steps = sum(not step.empty_layer for step in config.history or ())
     if steps > len(config.rootfs.diff_ids):
-        raise MalformedDocument("image config", f"history has {steps} layers, rootfs.diff_ids {len(config.rootfs.diff_ids)}")
+        raise MalformedDocument(
+            "image config", f"history has {steps} layers, rootfs.diff_ids {len(config.rootfs.diff_ids)}"
+        )
     if len(config.rootfs.diff_ids) > LAYERS_MAX:
-        raise MalformedDocument("image config", f"{len(config.rootfs.diff_ids)} diff_ids; at most {LAYERS_MAX} are possible")
+        raise MalformedDocument(
+            "image config", f"{len(config.rootfs.diff_ids)} diff_ids; at most {LAYERS_MAX} are possible"
+        )
     return config

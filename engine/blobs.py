@@ -1,0 +1,254 @@
+"""A blob store keeps bytes under their digest (OCI image-layout, ``blobs/<algorithm>/<encoded>``).
+
+Invariants: what stands under a digest hashes to it; a blob is there whole or not at all, also after a crash; nothing
+is ever changed in place. `put` is idempotent: it says that the content is held, not that this call stored it, which is
+all that sharing needs. A story:
+
+    blobs = DirectoryBlobs(path)
+    digest = blobs.put(b"dough")        # stored, durable
+    digest == blobs.put(b"dough")       # held already; its age starts anew
+    digest in blobs, blobs.read(digest)
+
+`sweep` forgets what nobody reaches, but never a blob younger than an hour: a transfer that has stored a blob has that
+long to make it reachable (rule 39).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import secrets
+import threading
+import time
+from collections.abc import Container, Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Final, Protocol
+
+from filelock import FileLock
+
+from engine import digest as digests
+from engine.digest import Digest
+from engine.errors import BlobUnknown, DigestMismatch, LimitExceeded, SizeMismatch
+from engine.spec import DOCUMENT_MAX
+
+CHUNK: Final = 256 << 10
+"""Bytes read or written at a time."""
+GRACE: Final = 3600.0
+"""Seconds for which an unreached blob is kept (rule 39)."""
+
+
+class BlobStore(Protocol):
+    """Bytes by digest. All methods may be called from several threads."""
+
+    def __contains__(self, digest: object) -> bool:
+        """Whether the blob is held."""
+
+    def __iter__(self) -> Iterator[Digest]:
+        """Every digest held, in no order."""
+
+    def size(self, digest: Digest) -> int:
+        """Its length in bytes; `BlobUnknown`."""
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """Its bytes as a seekable file that the caller closes; `BlobUnknown`."""
+
+    def put(self, content: bytes | Iterable[bytes], *, digest: Digest | None = None, size: int | None = None) -> Digest:
+        """Hold `content`, durably, and return its digest.
+
+        Where `size` or `digest` is given the bytes must have them: `SizeMismatch` (checked first, and as soon as the
+        stream is too long), `DigestMismatch`. On any error nothing is kept. A blob held already has its age renewed.
+        """
+
+    def sweep(self, keep: Container[Digest], *, grace: float = GRACE) -> dict[Digest, int]:
+        """Forget every blob that is not in `keep` and older than `grace` seconds; returns them with their sizes."""
+
+    def read(self, digest: Digest, limit: int = DOCUMENT_MAX) -> bytes:
+        """The whole blob; `BlobUnknown`, or `LimitExceeded` beyond `limit` bytes."""
+        length = self.size(digest)
+        if length > limit:
+            raise LimitExceeded(f"blob {digest} has {length:,} bytes", limit)
+        with self.open(digest) as stream:
+            return stream.read()
+
+    def chunks(self, digest: Digest) -> Iterator[bytes]:
+        """The blob, a piece at a time; `BlobUnknown` at the first."""
+        with self.open(digest) as stream:
+            while chunk := stream.read(CHUNK):
+                yield chunk
+
+
+class _Checker:
+    """Counts and hashes what passes, and refuses what is not `digest` of `size`."""
+
+    def __init__(self, digest: Digest | None, size: int | None) -> None:
+        self.digest, self.size, self.count = digest, size, 0
+        self._hash = hashlib.new(digests.algorithm(digest) if digest else "sha256")
+
+    def update(self, chunk: bytes) -> None:
+        self.count += len(chunk)
+        if self.size is not None and self.count > self.size:
+            raise SizeMismatch(self.size, self.count)
+        self._hash.update(chunk)
+
+    def finish(self) -> Digest:
+        if self.size is not None and self.count != self.size:
+            raise SizeMismatch(self.size, self.count)
+        actual = digests.seal(self._hash)
+        if self.digest is not None and actual != self.digest:
+            raise DigestMismatch(self.digest, actual)
+        return actual
+
+
+def _pieces(content: bytes | Iterable[bytes]) -> Iterable[bytes]:
+    return (content,) if isinstance(content, bytes) else content
+
+
+class MemoryBlobs(BlobStore):
+    """A blob store that lasts as long as the process."""
+
+    def __init__(self) -> None:
+        self._blobs: dict[Digest, tuple[bytes, float]] = {}
+        self._lock = threading.Lock()
+
+    def __contains__(self, digest: object) -> bool:
+        return digest in self._blobs
+
+    def __iter__(self) -> Iterator[Digest]:
+        return iter(tuple(self._blobs))
+
+    def size(self, digest: Digest) -> int:
+        return len(self._get(digest))
+
+    def open(self, digest: Digest) -> BinaryIO:
+        return io.BytesIO(self._get(digest))
+
+    def put(self, content: bytes | Iterable[bytes], *, digest: Digest | None = None, size: int | None = None) -> Digest:
+        checker, kept = _Checker(digest, size), io.BytesIO()
+        for chunk in _pieces(content):
+            checker.update(chunk)
+            kept.write(chunk)
+        actual = checker.finish()
+        with self._lock:
+            self._blobs[actual] = (kept.getvalue(), time.time())
+        return actual
+
+    def sweep(self, keep: Container[Digest], *, grace: float = GRACE) -> dict[Digest, int]:
+        with self._lock:
+            limit = time.time() - grace
+            gone = {d: len(b) for d, (b, born) in self._blobs.items() if d not in keep and born <= limit}
+            for digest in gone:
+                del self._blobs[digest]
+        return gone
+
+    def _get(self, digest: Digest) -> bytes:
+        try:
+            return self._blobs[digest][0]
+        except KeyError:
+            raise BlobUnknown(digest) from None
+
+
+class DirectoryBlobs(BlobStore):
+    """A blob store in a directory, shared safely by threads and processes.
+
+    A blob is written to ``tmp/``, synced and renamed into place, so that a crash leaves at most a file in ``tmp/``,
+    which the next sweep removes. A file's modification time is the blob's age.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._tmp = path, path / "tmp"
+        self._tmp.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(path / "lock")
+
+    def __contains__(self, digest: object) -> bool:
+        return isinstance(digest, str) and self._file(Digest(digest)).exists()
+
+    def __iter__(self) -> Iterator[Digest]:
+        for algorithm in ("sha256", "sha512"):
+            directory = self._path / algorithm
+            for name in os.listdir(directory) if directory.is_dir() else ():
+                yield Digest(f"{algorithm}:{name}")
+
+    def size(self, digest: Digest) -> int:
+        try:
+            return self._file(digest).stat().st_size
+        except FileNotFoundError:
+            raise BlobUnknown(digest) from None
+
+    def open(self, digest: Digest) -> BinaryIO:
+        try:
+            return self._file(digest).open("rb")
+        except FileNotFoundError:
+            raise BlobUnknown(digest) from None
+
+    def put(self, content: bytes | Iterable[bytes], *, digest: Digest | None = None, size: int | None = None) -> Digest:
+        checker = _Checker(digest, size)
+        if isinstance(content, bytes):
+            checker.update(content)
+            actual = checker.finish()
+            if self._renew(actual):
+                return actual
+            content = (content,)
+            checker = _Checker(actual, None)
+        temporary = self._tmp / secrets.token_hex(16)
+        try:
+            with temporary.open("xb") as stream:
+                for chunk in content:
+                    checker.update(chunk)
+                    stream.write(chunk)
+                actual = checker.finish()
+                stream.flush()
+                os.fsync(stream.fileno())
+            self._adopt(temporary, actual)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return actual
+
+    def sweep(self, keep: Container[Digest], *, grace: float = GRACE) -> dict[Digest, int]:
+        gone: dict[Digest, int] = {}
+        limit = time.time() - grace
+        for digest in self:
+            if digest in keep:
+                continue
+            file = self._file(digest)
+            with self._lock:
+                found = file.stat()
+                if found.st_mtime <= limit:
+                    file.unlink()
+                    gone[digest] = found.st_size
+        for left in self._tmp.iterdir():
+            if left.stat().st_mtime <= limit:
+                left.unlink(missing_ok=True)
+        return gone
+
+    def _file(self, digest: Digest) -> Path:
+        algorithm, _, encoded = digest.partition(":")
+        return self._path / algorithm / encoded
+
+    def _renew(self, digest: Digest) -> bool:
+        with self._lock:
+            try:
+                os.utime(self._file(digest))
+            except FileNotFoundError:
+                return False
+            return True
+
+    def _adopt(self, temporary: Path, digest: Digest) -> None:
+        if self._renew(digest):
+            return
+        file = self._file(digest)
+        file.parent.mkdir(exist_ok=True)
+        with self._lock:
+            os.replace(temporary, file)
+        sync_directory(file.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable, where the system can (not on Windows)."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
