@@ -1,0 +1,35 @@
+"""The peers themselves: a missing one is named, or fails the run that requires it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import peers
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers.shutil, "which", lambda name, path=None: None)
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_a_missing_peer_skips_and_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PEERS_REQUIRED", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="needs busybox: install the Debian package busybox-static"):
+        peers.need("busybox")
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_a_missing_peer_fails_where_peers_are_required(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PEERS_REQUIRED", "1")
+    with pytest.raises(pytest.fail.Exception, match="PEERS_REQUIRED is set, and this test needs umoci"):
+        peers.need("umoci")
+
+
+def test_our_dockerd_answers_on_its_own_socket_and_starts_empty(dockerd: peers.Dockerd) -> None:
+    assert dockerd.text("info", "--format", "{{.Driver}}").strip() == dockerd.driver
+    assert dockerd.text("image", "ls", "--quiet") == ""
+    connection = dockerd.connect()
+    connection.request("GET", "/version")
+    assert connection.getresponse().status == 200
+    connection.close()
