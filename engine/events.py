@@ -27,12 +27,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_d
 
 
 class PullStarted(Event, frozen=True, kw_only=True, tag=True):
-    """A pull asked the registry for `reference` (as typed); `defaulted` where the tag ``latest`` was filled in."""
+    """A pull asked the registry for `reference` (as typed); `defaulted` where the tag ``latest`` was filled in,
+    `quiet` where the terminal was asked not to tell more."""
 
     reference: str
     repository: str
     tag: str
     defaulted: bool = False
+    quiet: bool = False
 
 
 class DocumentPulled(Event, frozen=True, kw_only=True, tag=True):
@@ -65,9 +67,11 @@ class LayerPulled(Event, frozen=True, kw_only=True, tag=True):
 
 class ImagePulled(Event, frozen=True, kw_only=True, tag=True):
     """A pull ended. `fresh` is false where the reference already meant this image. `sent` counts the bytes that the
-    client consumed of the registry's answers, `avoided` the content of layers that were held."""
+    client consumed of the registry's answers, `avoided` the content of layers that were held. `reference` is familiar,
+    `canonical` names the registry too."""
 
     reference: str
+    canonical: str
     digest: Digest
     image: Digest
     fresh: bool

@@ -1,0 +1,125 @@
+"""The verb table: one entry a docker command, used by buttons, terminal, lessons, tests and `python -m engine` alike.
+
+    fetched = commands.prepare(context, host, argv)          # transfers, if the verb has any; under no lock
+    outcome = commands.run(context, host, argv, fetched)     # a new host, what happened, an exit code
+
+`argv` is what follows the word ``docker``. Words that docker's client would refuse raise `UsageError`, what its daemon
+would refuse `CommandError`; the host is then as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+from engine import events as facts
+from engine import options
+from engine.commands import filing, imaging, pulling, running
+from engine.commands.verb import Fetched, Verb
+from engine.context import Context, Outcome
+from engine.errors import CommandError, EngineError, UsageError
+from engine.host import Host
+
+VERBS = MappingProxyType(
+    {
+        "commit": imaging.COMMIT,
+        "cp": filing.CP,
+        "create": running.CREATE,
+        "diff": filing.DIFF,
+        "exec": running.EXEC,
+        "export": filing.EXPORT,
+        "history": imaging.HISTORY,
+        "images": imaging.IMAGES,
+        "inspect": imaging.INSPECT,
+        "load": filing.LOAD,
+        "logs": running.LOGS,
+        "ps": running.PS,
+        "pull": pulling.PULL,
+        "rm": running.RM,
+        "rmi": imaging.RMI,
+        "run": running.RUN,
+        "save": filing.SAVE,
+        "start": running.START,
+        "stop": running.STOP,
+        "tag": imaging.TAG,
+    }
+)
+"""docker's verbs, each by the name that is typed most."""
+
+_IMAGE = {name: VERBS[name] for name in ("history", "load", "pull", "save", "tag")}
+_CONTAINER = {
+    name: VERBS[name]
+    for name in ("commit", "cp", "create", "diff", "exec", "export", "logs", "rm", "run", "start", "stop")
+}
+GROUPS = MappingProxyType(
+    {
+        "image": _IMAGE
+        | dict.fromkeys(("ls", "list"), VERBS["images"])
+        | dict.fromkeys(("rm", "remove"), VERBS["rmi"])
+        | {"inspect": imaging.inspecting("image")},
+        "container": _CONTAINER
+        | dict.fromkeys(("ls", "ps", "list"), VERBS["ps"])
+        | {"remove": VERBS["rm"], "inspect": imaging.inspecting("container")},
+    }
+)
+"""The same verbs as ``docker image …`` and ``docker container …``."""
+
+
+def find(argv: Sequence[str]) -> tuple[Verb, list[str]]:
+    """The verb that `argv` begins with, and the words after it. `UsageError` in docker's words where there is none."""
+    if not argv:
+        raise UsageError(help_text(), 0)
+    name, *rest = argv
+    if name in VERBS:
+        return VERBS[name], rest
+    if name not in GROUPS:
+        if name.startswith("-"):
+            raise UsageError(f"unknown flag: {name}\nSee 'docker --help'.", options.FLAG_ERROR)
+        raise UsageError(f"docker: '{name}' is not a docker command.\nSee 'docker --help'")
+    if not rest or rest[0] not in GROUPS[name]:
+        known = ", ".join(GROUPS[name])
+        said = f"'{name} {rest[0]}' is not a docker command.\n" if rest else ""
+        raise UsageError(f"{said}docker {name} takes one of: {known}")
+    return GROUPS[name][rest[0]], rest[1:]
+
+
+def prepare(context: Context, host: Host, argv: Sequence[str]) -> Fetched | None:
+    """What the verb must fetch before it runs; None for nothing."""
+    if _asks_help(argv):
+        return None
+    verb, words = find(argv)
+    parsed = options.parse(verb.usage, words)
+    return verb.prepare(context, host, parsed) if verb.prepare else None
+
+
+def run(context: Context, host: Host, argv: Sequence[str], fetched: Fetched | None = None) -> Outcome:
+    """The host after the command, what happened, and docker's exit code."""
+    if _asks_help(argv):
+        return Outcome(host, (facts.Wrote(text=_help_for(argv)),))
+    verb, words = find(argv)
+    parsed = options.parse(verb.usage, words)
+    try:
+        return verb.run(context, host, parsed, fetched)
+    except CommandError:
+        raise
+    except EngineError as error:
+        raise CommandError(f"Error response from daemon: {error}") from error
+
+
+def _asks_help(argv: Sequence[str]) -> bool:
+    """Whether help is asked for: of everything, or of a verb before any word that might be a command of its own."""
+    if not argv or argv[0] in ("help", "--help", "-h"):
+        return bool(argv)
+    return "--help" in argv[1:2] or (argv[0] in GROUPS and "--help" in argv[2:3])
+
+
+def _help_for(argv: Sequence[str]) -> str:
+    words = [word for word in argv if word not in ("--help", "help", "-h")]
+    return find(words)[0].usage.help() if words else help_text()
+
+
+def help_text() -> str:
+    """What ``docker --help`` prints."""
+    rows = "".join(f"  {name:<10}  {verb.usage.summary}\n" for name, verb in VERBS.items())
+    more = "Run 'docker COMMAND --help' for more information on a command."
+    return f"\nUsage:  docker COMMAND\n\nCommands:\n{rows}\n{more}\n"

@@ -1,0 +1,79 @@
+"""What one entry of the verb table is, and the words in which docker's daemon says that it cannot find something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from engine import events as facts
+from engine.context import Context, Outcome
+from engine.errors import CommandError
+from engine.events import Event
+from engine.host import Container, Host, ImageRecord
+from engine.options import Options, Usage
+from engine.reference import Reference
+from engine.remote import Pulled
+
+Run: TypeAlias = Callable[[Context, Host, Options, "Fetched | None"], Outcome]
+Prepare: TypeAlias = "Callable[[Context, Host, Options], Fetched | None]"
+
+DAEMON = "Error response from daemon: "
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a verb brought from a registry before it takes the host in hand."""
+
+    reference: Reference
+    pulled: Pulled
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One docker command.
+
+    `run` makes a new host of the old one and must be quick: a kitchen's commands wait for one another. What takes long
+    and needs no host of its own, a transfer, is done before by `prepare`, under no lock; `run` gets what it fetched.
+    """
+
+    usage: Usage
+    run: Run
+    prepare: Prepare | None = None
+
+
+def daemon_error(message: str, exit_code: int = 1) -> CommandError:
+    """The daemon's refusal, as docker's client prints it."""
+    return CommandError(DAEMON + message, exit_code)
+
+
+def over_each(host: Host, words: tuple[str, ...], step: Callable[[Host, str], tuple[Host, list[Event]]]) -> Outcome:
+    """`step` for each word in turn. One that is refused stops none of the others, and makes the exit code 1."""
+    events: list[Event] = []
+    status = 0
+    for word in words:
+        try:
+            host, more = step(host, word)
+            events += more
+        except CommandError as error:
+            events.append(facts.Wrote(text=f"{error}\n", stream="stderr"))
+            status = 1
+    return Outcome(host, tuple(events), status)
+
+
+def container(host: Host, text: str, *, lead: str = "Error: ") -> Container:
+    """The container that `text` means. docker's client leads its refusal by ``Error:`` or by the daemon's words."""
+    found = host.find_container(text)
+    if not found:
+        raise CommandError(f"{lead}No such container: {text}")
+    return found
+
+
+def image(host: Host, text: str, *, lead: str = DAEMON) -> ImageRecord:
+    """The image that `text` means; the refusal names the tag that was looked for."""
+    found = host.find_image(text)
+    if not found:
+        last = text.rpartition("/")[2]
+        shown = text if ":" in last or "@" in last else f"{text}:latest"
+        raise CommandError(f"{lead}No such image: {shown}")
+    return found

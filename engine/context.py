@@ -1,0 +1,110 @@
+"""What a command is given beside the host and its words: blobs, layers, registries, a clock, ids and the way out.
+
+Everything that would make a command differ from one run to the next comes from here, so a test or a talk can inject it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+from typing import BinaryIO, Protocol
+
+from engine.blobs import BlobStore
+from engine.digest import Digest
+from engine.errors import CommandError
+from engine.events import Event
+from engine.host import Container, Host
+from engine.image import Images, Recent
+from engine.layerstore import LayerStore
+from engine.reference import Reference
+from engine.remote import Remote
+from engine.snapshot import Snapshot
+from engine.upper import EMPTY, Upper
+
+
+class Local(Protocol):
+    """The files of whoever types the command, as `cp`, `save`, `load` and `export` reach them."""
+
+    def reader(self, path: str) -> BinaryIO:
+        """A file to read; ``-`` is standard input."""
+
+    def writer(self, path: str) -> BinaryIO:
+        """A file to write, replaced whole when closed without error; ``-`` is standard output."""
+
+    def path(self, text: str) -> Path:
+        """A path to look at, for what may be a directory."""
+
+
+class Nowhere:
+    """No files at all: for a visitor of a page, who has none on the machine that the engine runs on."""
+
+    def reader(self, path: str) -> BinaryIO:
+        raise self._refusal(path)
+
+    def writer(self, path: str) -> BinaryIO:
+        raise self._refusal(path)
+
+    def path(self, text: str) -> Path:
+        raise self._refusal(text)
+
+    def _refusal(self, path: str) -> CommandError:
+        return CommandError(f"{path!r}: there are no files of yours here; `python -m engine` on your machine has them")
+
+
+def _ignore(_event: Event) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """See the module. `room` is how many bytes of new blobs may still be held, None for no bound."""
+
+    blobs: BlobStore
+    layers: LayerStore
+    images: Images
+    registry: Callable[[Reference], Remote]
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ids: Callable[[], str] = lambda: token_hex(32)
+    progress: Callable[[Event], None] = _ignore
+    cancelled: Callable[[], bool] = lambda: False
+    local: Local = field(default_factory=Nowhere)
+    room: int | None = None
+    uppers: Recent[Digest, Upper] = field(default_factory=lambda: Recent(64))
+
+    def upper(self, container: Container) -> Upper:
+        """The change set of a container."""
+        digest = container.upper
+        if digest is None:
+            return EMPTY
+        return self.uppers.get(digest, lambda: Upper.decode(self.blobs.read(digest, UPPER_MAX)))
+
+    def edit(self, container: Container, emit: Callable[[Event], None]) -> Snapshot:
+        """A private builder over a container's files; `keep` makes its result the container's."""
+        return Snapshot(
+            self.images.stack(container.manifest),
+            self.upper(container),
+            self.blobs,
+            now=lambda: int(self.clock().timestamp() * 1_000_000) * 1000,
+            container=container.id,
+            emit=emit,
+        )
+
+    def store(self, upper: Upper) -> Digest | None:
+        """An upper as a blob, durable; None for an empty one."""
+        return self.blobs.put(upper.encode()) if upper.nodes else None
+
+
+UPPER_MAX = 64 << 20
+"""The largest encoded upper, in bytes; its files' contents are blobs of their own."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command made of a host: the host after it, what happened, and the exit code of docker's client."""
+
+    host: Host
+    events: tuple[Event, ...] = ()
+    status: int = 0

@@ -1,0 +1,595 @@
+"""The journal: every state a kitchen was in, the command and the events that made it, and where its head stands now.
+
+A state is a host value with its parent; states form a tree and are only ever added. A command appends a child of the
+head and moves the head to it. `undo` moves the head to the parent, `redo` to the newest child, `jump` anywhere; a
+command after an undo starts a sibling, so nothing is lost. A host value is stored once however many states have it
+(undo, redo, jump and fork cost one pointer). A story:
+
+    journal = Journal(Path("data"), menu=Path("menu/layout"))
+    kitchen = journal.create().id
+    journal.do(kitchen, ["pull", "pizza/cheese"]).out
+    journal.do(kitchen, ["undo"])
+
+Invariants: a state is there with all blobs that its host reaches, or not at all; commands of one kitchen wait for each
+other, and the head moves by compare-and-swap; a kitchen's blobs, over all its kept states, stay within its quota. The
+last `keep` states of a kitchen are kept; an older one goes unless the head stands on it (rule 39).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from sqlalchemy import (
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Row,
+    String,
+    Table,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from engine import commands, registries, terminal
+from engine import events as facts
+from engine import host as hosts
+from engine.blobs import BlobStore, DirectoryBlobs
+from engine.context import Context, Local, Nowhere, Outcome
+from engine.digest import Digest
+from engine.digest import of as digest_of
+from engine.errors import CommandError, Corrupt, EngineError, LimitExceeded
+from engine.events import Event
+from engine.host import Host
+from engine.image import Images, Recent
+from engine.layerstore import LayerStore
+
+QUOTA: Final = 64 << 20
+"""Bytes of blobs that all kept states of one kitchen may reach."""
+KEEP: Final = 200
+"""States of one kitchen that are kept."""
+
+_METADATA = MetaData()
+_HOSTS = Table(
+    "hosts", _METADATA, Column("digest", String, primary_key=True), Column("body", LargeBinary, nullable=False)
+)
+_KITCHENS = Table(
+    "kitchens",
+    _METADATA,
+    Column("id", String, primary_key=True),
+    Column("secret", String, nullable=False),
+    Column("head", String, nullable=False),
+    Column("created", String, nullable=False),
+)
+_STATES = Table(
+    "states",
+    _METADATA,
+    Column("id", String, primary_key=True),
+    Column("kitchen", String, ForeignKey("kitchens.id"), nullable=False),
+    Column("parent", String),
+    Column("number", Integer, nullable=False),
+    Column("host", String, ForeignKey("hosts.digest"), nullable=False),
+    Column("argv", LargeBinary, nullable=False),
+    Column("events", LargeBinary, nullable=False),
+    Column("at", String, nullable=False),
+    Index("states_of_kitchen", "kitchen", "number", unique=True),
+)
+_HOLDINGS = Table(
+    "holdings",
+    _METADATA,
+    Column("kitchen", String, ForeignKey("kitchens.id"), primary_key=True),
+    Column("digest", String, primary_key=True),
+    Column("size", Integer, nullable=False),
+)
+"""Each blob that a kept state of a kitchen reaches: what the quota counts and a sweep keeps."""
+
+
+class KitchenUnknown(EngineError):
+    """No kitchen has this id."""
+
+    code, status = "KITCHEN_UNKNOWN", 404
+
+    def __init__(self, kitchen: str) -> None:
+        self.kitchen = kitchen
+        super().__init__(f"there is no kitchen {kitchen[:80]!r}; open a new one")
+
+
+class StateUnknown(EngineError):
+    """No kept state has this id."""
+
+    code, status = "STATE_UNKNOWN", 404
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+        super().__init__(f"there is no state {state[:80]!r}; the oldest states of a kitchen are not kept")
+
+
+class HeadMoved(EngineError):
+    """Another process changed the kitchen while this command ran; nothing of this one was kept."""
+
+    code, status = "HEAD_MOVED", 409
+
+    def __init__(self, kitchen: str) -> None:
+        super().__init__(f"kitchen {kitchen} changed while the command ran; try again")
+
+
+@dataclass(frozen=True, slots=True)
+class Kitchen:
+    """One host's journal. `secret` is known only to the answer of `create`; only its hash is stored."""
+
+    id: str
+    head: str
+    created: str
+    secret: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One state without its host: its place in the tree, and what made it. `number` counts a kitchen's states."""
+
+    id: str
+    kitchen: str
+    parent: str | None
+    number: int
+    host_digest: Digest
+    argv: tuple[str, ...]
+    events: tuple[Event, ...]
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class State(Entry):
+    """One state and its host."""
+
+    host: Host
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command came to: the state that the head stands on now, docker's exit code, what the terminal shows."""
+
+    state: State
+    status: int
+    out: str
+    err: str
+    events: tuple[Event, ...]
+    changed: bool
+
+
+class Journal:
+    """All kitchens of one data directory. Its methods may be called from several threads and processes."""
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        menu: Path | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        ids: Callable[[], str] = lambda: secrets.token_hex(32),
+        quota: int | None = QUOTA,
+        keep: int = KEEP,
+    ) -> None:
+        data.mkdir(parents=True, exist_ok=True)
+        self.blobs: BlobStore = DirectoryBlobs(data / "blobs")
+        layers = LayerStore(self.blobs, data / "cache")
+        self.context = Context(
+            blobs=self.blobs,
+            layers=layers,
+            images=Images(self.blobs, layers),
+            registry=registries.directory(menu),
+            clock=clock,
+            ids=ids,
+        )
+        self.quota, self.keep = quota, keep
+        self._engine = create_engine(f"sqlite:///{data / 'journal.db'}", connect_args={"timeout": 30})
+        event.listen(self._engine, "connect", _durable)
+        _METADATA.create_all(self._engine)
+        self._locks: dict[str, threading.Lock] = {}
+        self._locks_lock = threading.Lock()
+        self._hosts: Recent[Digest, Host] = Recent(1024)
+        self._reach: Recent[Digest, Mapping[Digest, int]] = Recent(1024)
+
+    def close(self) -> None:
+        """Close every connection; the journal is not used again."""
+        self._engine.dispose()
+
+    # Kitchens
+
+    def create(self, name: str = "", host: Host = hosts.EMPTY, argv: Sequence[str] = ()) -> Kitchen:
+        """A new kitchen whose first state is `host`, reached by `argv`; named `name`, or by a fresh id."""
+        secret = secrets.token_urlsafe(24)
+        kitchen = name or self.context.ids()[:16]
+        now = self._now()
+        with self._engine.begin() as db:
+            row = self._row(db, kitchen, None, host, argv, ())
+            db.execute(insert(_KITCHENS).values(id=kitchen, secret=_hashed(secret), head=row["id"], created=now))
+            self._append(db, row, host)
+        return Kitchen(kitchen, str(row["id"]), now, secret)
+
+    def kitchen(self, kitchen: str) -> Kitchen:
+        """The kitchen of this id; `KitchenUnknown`."""
+        with self._engine.connect() as db:
+            return _kitchen(db, kitchen)
+
+    def kitchens(self) -> list[str]:
+        """The ids of all kitchens."""
+        with self._engine.connect() as db:
+            return [row.id for row in db.execute(select(_KITCHENS.c.id).order_by(_KITCHENS.c.created))]
+
+    def owner(self, secret: str) -> str | None:
+        """The kitchen that this secret opens."""
+        with self._engine.connect() as db:
+            found = db.execute(select(_KITCHENS.c.id).where(_KITCHENS.c.secret == _hashed(secret))).first()
+        return found.id if found else None
+
+    def owns(self, kitchen: str, secret: str) -> bool:
+        """Whether `secret` opens this kitchen for writing."""
+        with self._engine.connect() as db:
+            found = db.execute(select(_KITCHENS.c.secret).where(_KITCHENS.c.id == kitchen)).first()
+        return bool(found) and hmac.compare_digest(found.secret, _hashed(secret))
+
+    # States
+
+    def head(self, kitchen: str) -> State:
+        """The state that a kitchen stands on."""
+        with self._engine.connect() as db:
+            return self._state(db, _kitchen(db, kitchen).head)
+
+    def state(self, state: str) -> State:
+        """Any kept state, of any kitchen; `StateUnknown`."""
+        with self._engine.connect() as db:
+            return self._state(db, state)
+
+    def entries(self, kitchen: str) -> list[Entry]:
+        """Every kept state of a kitchen, oldest first."""
+        with self._engine.connect() as db:
+            rows = db.execute(select(_STATES).where(_STATES.c.kitchen == kitchen).order_by(_STATES.c.number))
+            return [_entry(row) for row in rows]
+
+    def used(self, kitchen: str) -> int:
+        """Bytes of blobs that all kept states of a kitchen reach: what its quota counts."""
+        with self._engine.connect() as db:
+            return _used(db, kitchen)
+
+    # Commands
+
+    def do(
+        self,
+        kitchen: str,
+        argv: Sequence[str],
+        *,
+        progress: Callable[[Event], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        local: Local | None = None,
+    ) -> Done:
+        """Run one command: a verb of docker's, or of the journal's own (`JOURNAL_VERBS`).
+
+        The head moves only if the host changed. `EngineError` where the command was refused; the head is then where
+        it was. What a verb must fetch it fetches before it waits for the kitchen.
+        """
+        if argv and argv[0] in JOURNAL_VERBS:
+            return JOURNAL_VERBS[argv[0]].run(self, kitchen, list(argv[1:]))
+        context = replace(
+            self.context,
+            progress=progress or self.context.progress,
+            cancelled=cancelled or self.context.cancelled,
+            local=local or Nowhere(),
+            room=None if self.quota is None else max(0, self.quota - self.used(kitchen)),
+        )
+        fetched = commands.prepare(context, self.head(kitchen).host, argv)
+        with self._alone(kitchen):
+            head = self.head(kitchen)
+            outcome = commands.run(context, head.host, argv, fetched)
+            state = head if outcome.host == head.host else self._advance(kitchen, head, outcome, argv)
+        return _done(state, outcome, changed=state is not head)
+
+    def undo(self, kitchen: str) -> State:
+        """The head moved to its parent; `CommandError` at the first state."""
+        with self._alone(kitchen), self._engine.begin() as db:
+            head = self._state(db, _kitchen(db, kitchen).head)
+            if head.parent is None or not _exists(db, head.parent):
+                raise CommandError("nothing to undo: this is the first state that is kept")
+            return self._move(db, kitchen, head.id, head.parent)
+
+    def redo(self, kitchen: str) -> State:
+        """The head moved to its newest child; `CommandError` where it has none."""
+        with self._alone(kitchen), self._engine.begin() as db:
+            head = _kitchen(db, kitchen).head
+            newest = select(_STATES.c.id).where(_STATES.c.parent == head, _STATES.c.kitchen == kitchen)
+            child = db.execute(newest.order_by(_STATES.c.number.desc())).first()
+            if not child:
+                raise CommandError("nothing to redo: this is the newest state of its branch")
+            return self._move(db, kitchen, head, child.id)
+
+    def jump(self, kitchen: str, state: str) -> State:
+        """The head moved to any kept state of the kitchen, named by its id, a prefix of it, or its number."""
+        with self._alone(kitchen), self._engine.begin() as db:
+            mine = select(_STATES.c.id).where(_STATES.c.kitchen == kitchen)
+            if state.isdigit() and len(state) < 10:
+                found = db.execute(mine.where(_STATES.c.number == int(state))).all()
+            else:
+                found = db.execute(mine.where(_STATES.c.id.startswith(state, autoescape=True))).all()
+            if not state or len(found) != 1:
+                raise StateUnknown(state)
+            return self._move(db, kitchen, _kitchen(db, kitchen).head, found[0].id)
+
+    def fork(self, state: str, name: str = "") -> Kitchen:
+        """A new kitchen that begins at any kept state: one pointer, and everything is shared."""
+        begin = self.state(state)
+        return self.create(name, begin.host, ("fork", begin.id))
+
+    # Keeping house
+
+    def sweep(self, *, grace: float | None = None) -> dict[Digest, int]:
+        """Forget the host values and blobs that no kept state of any kitchen reaches; the blobs gone, with sizes."""
+        with self._engine.begin() as db:
+            db.execute(delete(_HOSTS).where(_HOSTS.c.digest.not_in(select(_STATES.c.host))))
+            kept = {Digest(row.digest) for row in db.execute(select(_HOLDINGS.c.digest).distinct())}
+        return self.blobs.sweep(kept) if grace is None else self.blobs.sweep(kept, grace=grace)
+
+    def check(self) -> list[str]:
+        """Every fault of the data directory, in words; none where all is well (`fsck`).
+
+        Each blob hashes to its name; each kept state decodes, its parent chain holds, and the blobs that it reaches
+        are there and counted; each head is a state of its kitchen.
+        """
+        faults = [f"blob {digest} does not hash to its name" for digest in self.blobs if not _sound(self.blobs, digest)]
+        with self._engine.connect() as db:
+            for kitchen in db.execute(select(_KITCHENS)):
+                faults += self._check_kitchen(db, kitchen.id, kitchen.head)
+        return faults
+
+    def _check_kitchen(self, db: Connection, kitchen: str, head: str) -> Iterator[str]:
+        wanted: dict[Digest, int] = {}
+        rows = db.execute(select(_STATES).where(_STATES.c.kitchen == kitchen)).all()
+        if head not in {row.id for row in rows}:
+            yield f"kitchen {kitchen}: its head {head} is not one of its states"
+        for row in rows:
+            try:
+                _entry(row)
+                body = db.execute(select(_HOSTS.c.body).where(_HOSTS.c.digest == row.host)).scalar_one()
+                if digest_of(body) != row.host:
+                    yield f"state {row.id}: its host does not hash to {row.host}"
+                wanted |= self._reached(hosts.decode(body))
+            except (EngineError, msgspec.MsgspecError, LookupError) as error:
+                yield f"state {row.id}: {error}"
+        counted = {row.digest for row in db.execute(select(_HOLDINGS).where(_HOLDINGS.c.kitchen == kitchen))}
+        for digest in wanted:
+            if digest not in self.blobs:
+                yield f"kitchen {kitchen}: blob {digest} is missing"
+            if digest not in counted:
+                yield f"kitchen {kitchen}: blob {digest} is reached but not counted"
+
+    # Within
+
+    @contextmanager
+    def _alone(self, kitchen: str) -> Iterator[None]:
+        """While no other command of this kitchen runs in this process."""
+        with self._locks_lock:
+            lock = self._locks.setdefault(kitchen, threading.Lock())
+        with lock:
+            yield
+
+    def _now(self) -> str:
+        return terminal.show_time(self.context.clock())
+
+    def _row(
+        self,
+        db: Connection,
+        kitchen: str,
+        parent: str | None,
+        host: Host,
+        argv: Sequence[str],
+        events: tuple[Event, ...],
+    ) -> dict[str, object]:
+        """A state, not yet stored."""
+        highest = db.execute(select(func.max(_STATES.c.number)).where(_STATES.c.kitchen == kitchen)).scalar()
+        return {
+            "id": self.context.ids()[:16],
+            "kitchen": kitchen,
+            "parent": parent,
+            "number": 0 if highest is None else highest + 1,
+            "host": digest_of(hosts.encode(host)),
+            "argv": msgspec.json.encode(tuple(argv)),
+            "events": facts.encode(events),
+            "at": self._now(),
+        }
+
+    def _append(self, db: Connection, row: dict[str, object], host: Host) -> None:
+        """Store a state, its host value if it is new, and what it reaches; refuse what is beyond the quota."""
+        body = hosts.encode(host)
+        db.execute(insert(_HOSTS).prefix_with("OR IGNORE").values(digest=row["host"], body=body))
+        db.execute(insert(_STATES).values(**row))
+        kitchen = str(row["kitchen"])
+        self._hold(db, kitchen, self._reached(host))
+        if self.quota is not None and _used(db, kitchen) > self.quota:
+            raise LimitExceeded("this kitchen's blobs, over all its states,", self.quota)
+
+    def _hold(self, db: Connection, kitchen: str, blobs: Mapping[Digest, int]) -> None:
+        if blobs:
+            rows = [{"kitchen": kitchen, "digest": digest, "size": size} for digest, size in blobs.items()]
+            db.execute(insert(_HOLDINGS).prefix_with("OR IGNORE"), rows)
+
+    def _reached(self, host: Host) -> Mapping[Digest, int]:
+        """Every blob that a host reaches, with its size."""
+        context = self.context
+        return self._reach.get(
+            digest_of(hosts.encode(host)), lambda: hosts.reach(host, context.blobs, context.images, context.upper)
+        )
+
+    def _advance(self, kitchen: str, head: State, outcome: Outcome, argv: Sequence[str]) -> State:
+        """A child of `head`, which becomes the head unless another process has moved it meanwhile."""
+        with self._engine.begin() as db:
+            row = self._row(db, kitchen, head.id, outcome.host, argv, outcome.events)
+            self._append(db, row, outcome.host)
+            self._swap(db, kitchen, head.id, str(row["id"]))
+            self._expire(db, kitchen, str(row["id"]))
+            return self._state(db, str(row["id"]))
+
+    def _move(self, db: Connection, kitchen: str, old: str, new: str) -> State:
+        self._swap(db, kitchen, old, new)
+        return self._state(db, new)
+
+    def _swap(self, db: Connection, kitchen: str, old: str, new: str) -> None:
+        moved = db.execute(update(_KITCHENS).where(_KITCHENS.c.id == kitchen, _KITCHENS.c.head == old).values(head=new))
+        if moved.rowcount != 1:
+            raise HeadMoved(kitchen)
+
+    def _expire(self, db: Connection, kitchen: str, head: str) -> None:
+        """Let the states beyond the last `keep` go, and with them what only they reached."""
+        numbers = select(_STATES.c.number).where(_STATES.c.kitchen == kitchen).order_by(_STATES.c.number.desc())
+        last = db.execute(numbers.offset(self.keep - 1).limit(1)).scalar()
+        old = (_STATES.c.kitchen == kitchen, _STATES.c.number < (last or 0), _STATES.c.id != head)
+        if last is None or not db.execute(delete(_STATES).where(*old)).rowcount:
+            return
+        db.execute(delete(_HOLDINGS).where(_HOLDINGS.c.kitchen == kitchen))
+        for (digest,) in db.execute(select(_STATES.c.host).where(_STATES.c.kitchen == kitchen).distinct()).all():
+            self._hold(db, kitchen, self._reached(self._host(db, Digest(digest))))
+
+    def _state(self, db: Connection, state: str) -> State:
+        row = db.execute(select(_STATES).where(_STATES.c.id == state)).first()
+        if not row:
+            raise StateUnknown(state)
+        found = _entry(row)
+        fields = {name: getattr(found, name) for name in Entry.__slots__}
+        return State(**fields, host=self._host(db, found.host_digest))
+
+    def _host(self, db: Connection, digest: Digest) -> Host:
+        def read() -> Host:
+            body = db.execute(select(_HOSTS.c.body).where(_HOSTS.c.digest == digest)).scalar_one()
+            if digest_of(body) != digest:
+                raise Corrupt(f"host {digest} of the journal does not read back as it was written; run fsck")
+            return hosts.decode(body)
+
+        return self._hosts.get(digest, read)
+
+
+def _durable(connection: object, _record: object) -> None:
+    """Each connection: readers beside one writer, and a commit that is on disk when it returns."""
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=OFF", "busy_timeout=30000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _hashed(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _kitchen(db: Connection, kitchen: str) -> Kitchen:
+    row = db.execute(select(_KITCHENS).where(_KITCHENS.c.id == kitchen)).first()
+    if not row:
+        raise KitchenUnknown(kitchen)
+    return Kitchen(row.id, row.head, row.created)
+
+
+def _exists(db: Connection, state: str) -> bool:
+    return db.execute(select(_STATES.c.id).where(_STATES.c.id == state)).first() is not None
+
+
+def _used(db: Connection, kitchen: str) -> int:
+    total = select(func.coalesce(func.sum(_HOLDINGS.c.size), 0)).where(_HOLDINGS.c.kitchen == kitchen)
+    return int(db.execute(total).scalar_one())
+
+
+def _entry(row: Row[tuple[object, ...]]) -> Entry:
+    argv = msgspec.json.decode(row.argv, type=tuple[str, ...])
+    return Entry(row.id, row.kitchen, row.parent, row.number, row.host, argv, facts.decode(row.events), row.at)
+
+
+def _sound(blobs: BlobStore, digest: Digest) -> bool:
+    state = hashlib.new(digest.partition(":")[0])
+    for chunk in blobs.chunks(digest):
+        state.update(chunk)
+    return state.hexdigest() == digest.partition(":")[2]
+
+
+def _done(state: State, outcome: Outcome, *, changed: bool) -> Done:
+    out, err = terminal.render(outcome.events), terminal.render(outcome.events, "stderr")
+    return Done(state, outcome.status, out, err, outcome.events, changed)
+
+
+# Verbs
+
+
+@dataclass(frozen=True, slots=True)
+class JournalVerb:
+    """One verb of the journal's own table."""
+
+    arguments: str
+    summary: str
+    run: Callable[[Journal, str, list[str]], Done]
+
+
+def _moved(state: State, words: str) -> Done:
+    shown = f"{words} state {state.number}" + (f": {' '.join(state.argv)}" if state.argv else "")
+    return Done(state, 0, f"{shown}\n", "", (), True)
+
+
+def _said(journal: Journal, kitchen: str, out: str, status: int = 0) -> Done:
+    return Done(journal.head(kitchen), status, out, "", (), False)
+
+
+def _log(journal: Journal, kitchen: str, _words: list[str]) -> Done:
+    """The states, oldest first: the head is starred, a state off the line of its predecessor names its parent."""
+    head, lines, before = journal.kitchen(kitchen).head, [], None
+    numbers = {entry.id: entry.number for entry in journal.entries(kitchen)}
+    for entry in journal.entries(kitchen):
+        star = "*" if entry.id == head else " "
+        branch = f"  (from {numbers.get(entry.parent or '', '?')})" if entry.parent != before else ""
+        lines.append(f"{star} {entry.number:>4}  {entry.id}  {' '.join(entry.argv) or 'empty'}{branch}\n")
+        before = entry.id
+    return _said(journal, kitchen, "".join(lines))
+
+
+def _jump(journal: Journal, kitchen: str, words: list[str]) -> Done:
+    if len(words) != 1:
+        raise CommandError("jump takes one state: its number or its id, as `log` shows them")
+    return _moved(journal.jump(kitchen, words[0]), "now at")
+
+
+def _fork(journal: Journal, kitchen: str, words: list[str]) -> Done:
+    """A new kitchen from a state of this one, by default the head."""
+    if len(words) > 1:
+        raise CommandError("fork takes at most one name for the new kitchen")
+    made = journal.fork(journal.kitchen(kitchen).head, words[0] if words else "")
+    return _said(journal, kitchen, f"{made.id}\n")
+
+
+def _fsck(journal: Journal, kitchen: str, _words: list[str]) -> Done:
+    faults = journal.check()
+    return _said(journal, kitchen, "".join(f"{fault}\n" for fault in faults) or "no fault found\n", 1 if faults else 0)
+
+
+def _gc(journal: Journal, kitchen: str, _words: list[str]) -> Done:
+    gone = journal.sweep()
+    return _said(journal, kitchen, f"freed {terminal.size(sum(gone.values()))} in {len(gone)} blobs\n")
+
+
+JOURNAL_VERBS: Final[Mapping[str, JournalVerb]] = {
+    "undo": JournalVerb("", "Go back to the state before", lambda j, k, _: _moved(j.undo(k), "back at")),
+    "redo": JournalVerb("", "Go on to the newest state after this one", lambda j, k, _: _moved(j.redo(k), "again at")),
+    "log": JournalVerb("", "Show every kept state, and which one is the head", _log),
+    "jump": JournalVerb("STATE", "Go to any kept state", _jump),
+    "fork": JournalVerb("[NAME]", "Begin another kitchen from this state", _fork),
+    "fsck": JournalVerb("", "Check everything that is stored", _fsck),
+    "gc": JournalVerb("", "Give back the space of what no kept state reaches", _gc),
+}
