@@ -1,0 +1,97 @@
+"""Imports go one way: up the ladder that the docstring of `engine` draws, never from the engine to what uses it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ENGINE = sorted((ROOT / "engine").rglob("*.py"))
+WEB = sorted((ROOT / "web").rglob("*.py"))
+
+OUTSIDE = {
+    "": {"msgspec", "filelock", "isal", "zstandard"},
+    "journal": {"msgspec", "sqlalchemy"},
+}
+"""What is not Python's own and the engine may import: any module, and `journal`, which alone knows the database."""
+
+PIZZA = re.compile(r"pizza|pepperoni|margherita|hawaiian|cheese|dough|crust|topping|sauce|jalape|napkin|tupper|fridge")
+
+
+def ladder() -> list[str]:
+    """The engine's modules as its docstring lists them, the lowest first."""
+    docstring = ast.get_docstring(ast.parse((ROOT / "engine" / "__init__.py").read_text()))
+    assert docstring
+    rungs = re.findall(r"^    ([a-z_]+(?:, [a-z_]+)*)  ", docstring, re.MULTILINE)
+    return [module for rung in rungs for module in rung.split(", ")]
+
+
+def module_of(path: Path) -> str:
+    """``commands`` for engine/commands/running.py: a package is one rung."""
+    return path.relative_to(ROOT / "engine").parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module that a file imports, those for type checking only included."""
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import hides its direction"
+            assert node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def engine_modules_imported(path: Path) -> set[str]:
+    return {name.split(".")[1] for name in imported(path) if name.startswith("engine.")}
+
+
+def test_the_ladder_names_every_module_of_the_engine_once() -> None:
+    modules = {module_of(path) for path in ENGINE} - {"__init__", "__main__"}
+    rungs = ladder()
+    assert sorted(rungs) == sorted(set(rungs))
+    assert modules == set(rungs)
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_an_engine_module_imports_only_what_stands_above_it_on_the_ladder(path: Path) -> None:
+    rungs = [*ladder(), "__main__"]
+    module = module_of(path)
+    allowed = set(rungs[: rungs.index(module)]) if module in rungs else set()
+    if path.parent.name == module:
+        allowed.add(module)  # within a package
+    assert engine_modules_imported(path) <= allowed
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_engine_knows_no_web_framework_and_only_the_journal_knows_the_database(path: Path) -> None:
+    allowed = OUTSIDE.get(module_of(path), OUTSIDE[""]) | set(sys.stdlib_module_names) | {"engine"}
+    assert {name.split(".")[0] for name in imported(path)} <= allowed
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_engine_knows_no_pizza(path: Path) -> None:
+    """Names and strings; prose may take an example from the menu."""
+    tree = ast.parse(path.read_text())
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+            assert not PIZZA.search(node.value.lower()), f"line {node.lineno}: {node.value!r}"
+        for word in (getattr(node, field, None) for field in ("id", "attr", "name", "arg")):
+            assert not (isinstance(word, str) and PIZZA.search(word.lower())), f"line {node.lineno}: {word}"
+
+
+@pytest.mark.parametrize("path", WEB, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_web_imports_neither_the_application_nor_the_tests(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imported(path)} & {"app", "tests"}
+
+
+@pytest.mark.parametrize("path", WEB, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_web_speaks_with_the_journal_and_reaches_for_no_transfer_or_format(path: Path) -> None:
+    below = {"tar", "compression", "remote", "registry", "shell", "archive"}
+    assert not engine_modules_imported(path) & below
