@@ -144,9 +144,9 @@ class _Shape(msgspec.Struct, rename="camel"):
     """What tells a manifest from an index."""
 
     media_type: str = ""
-    manifests: msgspec.Raw | None = None
-    config: msgspec.Raw | None = None
-    layers: msgspec.Raw | None = None
+    manifests: Any = None
+    config: Any = None
+    layers: Any = None
 
 
 def manifest_or_index(data: bytes, media_type: str = "") -> Manifest | Index:

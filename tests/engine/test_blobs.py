@@ -1,0 +1,151 @@
+"""One contract for every blob store."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from engine import digest as digests
+from engine.blobs import BlobStore, DirectoryBlobs, MemoryBlobs
+from engine.digest import Digest
+from engine.errors import BlobUnknown, DigestMismatch, LimitExceeded, SizeMismatch
+
+PIZZA = b"pizza" * 1000
+NAME = digests.of(PIZZA)
+OTHER = digests.of(b"other")
+
+
+@pytest.fixture(params=["memory", "directory"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    return MemoryBlobs() if request.param == "memory" else DirectoryBlobs(tmp_path / "blobs")
+
+
+def test_what_is_put_is_held_under_its_digest(blobs: BlobStore) -> None:
+    assert blobs.put(PIZZA) == NAME
+    assert NAME in blobs
+    assert list(blobs) == [NAME]
+    assert blobs.size(NAME) == len(PIZZA)
+    assert blobs.read(NAME) == b"".join(blobs.chunks(NAME)) == PIZZA
+    with blobs.open(NAME) as stream:
+        stream.seek(5)
+        assert stream.read(5) == b"pizza"
+
+
+def test_a_stream_is_held_like_bytes(blobs: BlobStore) -> None:
+    assert blobs.put(iter([PIZZA[:7], b"", PIZZA[7:]]), digest=NAME, size=len(PIZZA)) == NAME
+    assert blobs.read(NAME) == PIZZA
+
+
+def test_sha512_is_a_name_too(blobs: BlobStore) -> None:  # rule 23
+    name = digests.of(PIZZA, "sha512")
+    assert blobs.put([PIZZA], digest=name) == name
+    assert blobs.read(name) == PIZZA
+    assert list(blobs) == [name]
+
+
+def test_putting_twice_holds_once(blobs: BlobStore) -> None:  # rule 26
+    assert blobs.put(PIZZA) == blobs.put([PIZZA])
+    assert len(list(blobs)) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_other_bytes_than_promised_leave_nothing(blobs: BlobStore, stream: bool, tmp_path: Path) -> None:
+    content: Callable[[], bytes | Iterator[bytes]] = (lambda: iter([PIZZA])) if stream else (lambda: PIZZA)
+    with pytest.raises(DigestMismatch) as wrong:
+        blobs.put(content(), digest=OTHER)
+    assert (wrong.value.expected, wrong.value.actual) == (OTHER, NAME)
+    assert list(blobs) == []
+    assert [f for f in tmp_path.rglob("*") if f.is_file() and f.name != "lock"] == []
+
+
+@pytest.mark.parametrize("promised", [len(PIZZA) - 1, len(PIZZA) + 1, 0])
+def test_size_is_checked_before_digest(blobs: BlobStore, promised: int) -> None:  # rule 19
+    with pytest.raises(SizeMismatch) as wrong:
+        blobs.put([PIZZA], digest=OTHER, size=promised)
+    assert wrong.value.expected == promised
+    assert list(blobs) == []
+
+
+def test_a_stream_that_is_too_long_is_not_read_to_its_end(blobs: BlobStore) -> None:  # rule 17
+    taken = []
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            taken.append(1)
+            yield b"x" * 100
+
+    with pytest.raises(SizeMismatch):
+        blobs.put(endless(), size=250)
+    assert len(taken) == 3
+
+
+def test_a_stream_that_breaks_leaves_nothing(blobs: BlobStore, tmp_path: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield PIZZA
+        raise ConnectionError("cut")
+
+    with pytest.raises(ConnectionError):
+        blobs.put(broken())
+    assert list(blobs) == []
+    assert [f for f in tmp_path.rglob("*") if f.is_file() and f.name != "lock"] == []
+
+
+def test_what_is_not_held_is_unknown_by_name(blobs: BlobStore) -> None:
+    assert OTHER not in blobs
+    for ask in (blobs.size, blobs.open, blobs.read):
+        with pytest.raises(BlobUnknown) as caught:
+            ask(OTHER)
+        assert caught.value.digest == OTHER
+
+
+def test_reading_whole_is_bounded(blobs: BlobStore) -> None:
+    blobs.put(PIZZA)
+    with pytest.raises(LimitExceeded):
+        blobs.read(NAME, limit=10)
+
+
+def test_a_sweep_keeps_what_is_reached_and_what_is_young(blobs: BlobStore) -> None:  # rule 39
+    kept, gone = blobs.put(b"kept"), blobs.put(b"gone")
+    assert blobs.sweep({kept}) == {}, "younger than an hour"
+    assert blobs.sweep({kept}, grace=0) == {gone: 4}
+    assert set(blobs) == {kept}
+
+
+def test_putting_a_held_blob_makes_it_young_again(tmp_path: Path) -> None:  # rule 39
+    blobs = DirectoryBlobs(tmp_path)
+    for again in (lambda: blobs.put(PIZZA), lambda: blobs.put([PIZZA])):
+        blobs.put(PIZZA)
+        old = time.time() - 7200
+        os.utime(tmp_path / "sha256" / digests.encoded(NAME), (old, old))
+        again()
+        assert blobs.sweep(set()) == {}
+    os.utime(tmp_path / "sha256" / digests.encoded(NAME), (old, old))
+    assert blobs.sweep(set()) == {NAME: len(PIZZA)}
+
+
+def test_what_a_crash_left_half_written_is_swept(tmp_path: Path) -> None:  # rule 39
+    blobs = DirectoryBlobs(tmp_path)
+    left = tmp_path / "tmp" / "half"
+    left.write_bytes(b"half")
+    blobs.sweep(set())
+    assert left.exists(), "another process may be writing it"
+    os.utime(left, (0, 0))
+    blobs.sweep(set())
+    assert not left.exists()
+
+
+def test_many_writers_of_one_blob_agree(tmp_path: Path) -> None:
+    stores = [DirectoryBlobs(tmp_path) for _ in range(4)]
+    found: list[Digest] = []
+    threads = [threading.Thread(target=lambda s=s: found.append(s.put([PIZZA]))) for s in stores * 4]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [NAME] * 16
+    assert stores[0].read(NAME) == PIZZA

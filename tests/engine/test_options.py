@@ -1,0 +1,91 @@
+"""Command lines, read as docker's client reads them."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine import commands, options
+from engine.errors import UsageError
+from engine.options import Flag, Usage
+
+USAGE = Usage(
+    "thing", "NAME [NAME...]", "Do a thing", 1, None,
+    (Flag("all", "a"), Flag("quiet", "q"), Flag("message", "m", "string"), Flag("env", "e", "list", many=True)),
+)  # fmt: skip
+STOPS = Usage("exec", "NAME COMMAND", "Do", 1, None, (Flag("all", "a"),), stops=True)
+
+
+def test_flags_and_words_mix() -> None:
+    found = options.parse(USAGE, ["x", "-aq", "--message=hello", "y", "-m", "last", "-eA=1", "--env", "B=2"])
+    assert found.words == ("x", "y")
+    assert found.on("all")
+    assert found.on("quiet")
+    assert found.value("message") == "last"
+    assert found.all("env") == ("A=1", "B=2")
+
+
+def test_joined_switches_may_end_in_a_value() -> None:
+    found = options.parse(USAGE, ["-am", "text", "x"])
+    assert found.on("all")
+    assert found.value("message") == "text"
+    assert options.parse(USAGE, ["-amtext", "x"]).value("message") == "text"
+
+
+def test_a_switch_can_be_denied() -> None:
+    assert not options.parse(USAGE, ["-a", "--all=false", "x"]).on("all")
+
+
+def test_flags_end_at_a_double_dash_or_where_a_command_begins() -> None:
+    assert options.parse(USAGE, ["--", "-a"]).words == ("-a",)
+    assert options.parse(STOPS, ["-a", "box", "ls", "-a"]).words == ("box", "ls", "-a")
+
+
+@pytest.mark.parametrize(
+    ("argv", "said", "code"),
+    [
+        (["--nope"], "unknown flag: --nope\nSee 'docker thing --help'.", 125),
+        (["-z"], "unknown shorthand flag: 'z' in -z\nSee 'docker thing --help'.", 125),
+        (["x", "-m"], "flag needs an argument: -m\nSee 'docker thing --help'.", 125),
+        (["x", "--all=maybe"], 'invalid argument "maybe" for "--all" flag', 125),
+        (
+            [],
+            "\"docker thing\" requires at least 1 argument.\nSee 'docker thing --help'.\n\nUsage:  docker thing [OPTIONS]",
+            1,
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_docker_s_words(argv: list[str], said: str, code: int) -> None:
+    with pytest.raises(UsageError) as caught:
+        options.parse(USAGE, argv)
+    assert str(caught.value).startswith(said)
+    assert caught.value.exit_code == code
+
+
+def test_an_open_quote_is_refused() -> None:
+    assert options.split("exec a sh -c 'echo \"hi\" > x'") == ["exec", "a", "sh", "-c", 'echo "hi" > x']
+    with pytest.raises(UsageError):
+        options.split("exec 'a")
+
+
+def test_an_unknown_command_is_refused_in_docker_s_words() -> None:
+    for argv, said in (
+        (["bake"], "docker: 'bake' is not a docker command.\nSee 'docker --help'"),
+        (["--bake"], "unknown flag: --bake\nSee 'docker --help'."),
+        (["image", "bake"], "'image bake' is not a docker command."),
+    ):
+        with pytest.raises(UsageError) as caught:
+            commands.find(argv)
+        assert str(caught.value).startswith(said)
+
+
+def test_every_verb_and_its_aliases_explain_themselves() -> None:
+    every = [
+        *commands.VERBS.items(),
+        *((f"{g} {n}", v) for g, verbs in commands.GROUPS.items() for n, v in verbs.items()),
+    ]
+    for _, verb in every:
+        text = verb.usage.help()
+        assert verb.usage.line in text
+        assert verb.usage.summary in text
+        assert all(f"--{flag.name}" in text and flag.help for flag in verb.usage.flags)
+    assert {"image history", "image rm", "container ls"} <= {name for name, _ in every}
