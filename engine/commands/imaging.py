@@ -334,7 +334,7 @@ def container_document(context: Context, found: Container) -> dict[str, Any]:
 
 def inspecting(only: str) -> Verb:
     """``docker inspect``, or its form for one kind of object."""
-    flags = (Flag("format", "f", "string", "Format output using a Go template, or json"),)
+    flags: tuple[Flag, ...] = (Flag("format", "f", "string", "Format output using a Go template, or json"),)
     if not only:
         flags += (Flag("type", "", "string", "Return JSON for this type: container or image"),)
     usage = Usage(

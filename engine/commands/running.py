@@ -216,7 +216,7 @@ _PS_END = {"Ports": "PORTS", "Names": "NAMES"}
 
 
 def _do_ps(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
-    shown = [c for c in reversed(host.containers.values()) if options.on("all") or c.status == "running"]
+    shown = [c for c in reversed([*host.containers.values()]) if options.on("all") or c.status == "running"]
     if options.on("quiet"):
         ids = (c.id if options.on("no-trunc") else c.id[:12] for c in shown)
         return Outcome(host, (facts.Wrote(text="".join(f"{text}\n" for text in ids)),))

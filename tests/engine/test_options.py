@@ -49,7 +49,7 @@ def test_flags_end_at_a_double_dash_or_where_a_command_begins() -> None:
         (["x", "--all=maybe"], 'invalid argument "maybe" for "--all" flag', 125),
         (
             [],
-            "\"docker thing\" requires at least 1 argument.\nSee 'docker thing --help'.\n\nUsage:  docker thing [OPTIONS]",
+            "\"docker thing\" requires at least 1 argument.\nSee 'docker thing --help'.\n\nUsage:  docker thing ",
             1,
         ),
     ],

@@ -1,19 +1,4 @@
-"""The journal: every state a kitchen was in, the command and the events that made it, and where its head stands now.
-
-A state is a host value with its parent; states form a tree and are only ever added. A command appends a child of the
-head and moves the head to it. `undo` moves the head to the parent, `redo` to the newest child, `jump` anywhere; a
-command after an undo starts a sibling, so nothing is lost. A host value is stored once however many states have it
-(undo, redo, jump and fork cost one pointer). A story:
-
-    journal = Journal(Path("data"), menu=Path("menu/layout"))
-    kitchen = journal.create().id
-    journal.do(kitchen, ["pull", "pizza/cheese"]).out
-    journal.do(kitchen, ["undo"])
-
-Invariants: a state is there with all blobs that its host reaches, or not at all; commands of one kitchen wait for each
-other, and the head moves by compare-and-swap; a kitchen's blobs, over all its kept states, stay within its quota. The
-last `keep` states of a kitchen are kept; an older one goes unless the head stands on it (rule 39).
-"""
+"""The journal itself; see the package."""
 
 from __future__ import annotations
 
@@ -23,31 +8,13 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
-from sqlalchemy import (
-    Column,
-    Connection,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Row,
-    String,
-    Table,
-    create_engine,
-    delete,
-    event,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from engine import commands, registries, terminal
 from engine import events as facts
@@ -60,118 +27,16 @@ from engine.errors import CommandError, Corrupt, EngineError, LimitExceeded
 from engine.events import Event
 from engine.host import Host
 from engine.image import Images, Recent
+from engine.journal import schema
+from engine.journal.schema import HOLDINGS, HOSTS, KITCHENS, STATES
+from engine.journal.values import Done, Entry, HeadMoved, Kitchen, KitchenUnknown, State, StateUnknown
+from engine.journal.verbs import JOURNAL_VERBS
 from engine.layerstore import LayerStore
 
 QUOTA: Final = 64 << 20
 """Bytes of blobs that all kept states of one kitchen may reach."""
 KEEP: Final = 200
 """States of one kitchen that are kept."""
-
-_METADATA = MetaData()
-_HOSTS = Table(
-    "hosts", _METADATA, Column("digest", String, primary_key=True), Column("body", LargeBinary, nullable=False)
-)
-_KITCHENS = Table(
-    "kitchens",
-    _METADATA,
-    Column("id", String, primary_key=True),
-    Column("secret", String, nullable=False),
-    Column("head", String, nullable=False),
-    Column("created", String, nullable=False),
-)
-_STATES = Table(
-    "states",
-    _METADATA,
-    Column("id", String, primary_key=True),
-    Column("kitchen", String, ForeignKey("kitchens.id"), nullable=False),
-    Column("parent", String),
-    Column("number", Integer, nullable=False),
-    Column("host", String, ForeignKey("hosts.digest"), nullable=False),
-    Column("argv", LargeBinary, nullable=False),
-    Column("events", LargeBinary, nullable=False),
-    Column("at", String, nullable=False),
-    Index("states_of_kitchen", "kitchen", "number", unique=True),
-)
-_HOLDINGS = Table(
-    "holdings",
-    _METADATA,
-    Column("kitchen", String, ForeignKey("kitchens.id"), primary_key=True),
-    Column("digest", String, primary_key=True),
-    Column("size", Integer, nullable=False),
-)
-"""Each blob that a kept state of a kitchen reaches: what the quota counts and a sweep keeps."""
-
-
-class KitchenUnknown(EngineError):
-    """No kitchen has this id."""
-
-    code, status = "KITCHEN_UNKNOWN", 404
-
-    def __init__(self, kitchen: str) -> None:
-        self.kitchen = kitchen
-        super().__init__(f"there is no kitchen {kitchen[:80]!r}; open a new one")
-
-
-class StateUnknown(EngineError):
-    """No kept state has this id."""
-
-    code, status = "STATE_UNKNOWN", 404
-
-    def __init__(self, state: str) -> None:
-        self.state = state
-        super().__init__(f"there is no state {state[:80]!r}; the oldest states of a kitchen are not kept")
-
-
-class HeadMoved(EngineError):
-    """Another process changed the kitchen while this command ran; nothing of this one was kept."""
-
-    code, status = "HEAD_MOVED", 409
-
-    def __init__(self, kitchen: str) -> None:
-        super().__init__(f"kitchen {kitchen} changed while the command ran; try again")
-
-
-@dataclass(frozen=True, slots=True)
-class Kitchen:
-    """One host's journal. `secret` is known only to the answer of `create`; only its hash is stored."""
-
-    id: str
-    head: str
-    created: str
-    secret: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One state without its host: its place in the tree, and what made it. `number` counts a kitchen's states."""
-
-    id: str
-    kitchen: str
-    parent: str | None
-    number: int
-    host_digest: Digest
-    argv: tuple[str, ...]
-    events: tuple[Event, ...]
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
-class State(Entry):
-    """One state and its host."""
-
-    host: Host
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a command came to: the state that the head stands on now, docker's exit code, what the terminal shows."""
-
-    state: State
-    status: int
-    out: str
-    err: str
-    events: tuple[Event, ...]
-    changed: bool
 
 
 class Journal:
@@ -199,9 +64,7 @@ class Journal:
             ids=ids,
         )
         self.quota, self.keep = quota, keep
-        self._engine = create_engine(f"sqlite:///{data / 'journal.db'}", connect_args={"timeout": 30})
-        event.listen(self._engine, "connect", _durable)
-        _METADATA.create_all(self._engine)
+        self._engine = schema.connect(data / "journal.db")
         self._locks: dict[str, threading.Lock] = {}
         self._locks_lock = threading.Lock()
         self._hosts: Recent[Digest, Host] = Recent(1024)
@@ -220,7 +83,7 @@ class Journal:
         now = self._now()
         with self._engine.begin() as db:
             row = self._row(db, kitchen, None, host, argv, ())
-            db.execute(insert(_KITCHENS).values(id=kitchen, secret=_hashed(secret), head=row["id"], created=now))
+            db.execute(insert(KITCHENS).values(id=kitchen, secret=_hashed(secret), head=row["id"], created=now))
             self._append(db, row, host)
         return Kitchen(kitchen, str(row["id"]), now, secret)
 
@@ -232,19 +95,19 @@ class Journal:
     def kitchens(self) -> list[str]:
         """The ids of all kitchens."""
         with self._engine.connect() as db:
-            return [row.id for row in db.execute(select(_KITCHENS.c.id).order_by(_KITCHENS.c.created))]
+            return [row.id for row in db.execute(select(KITCHENS.c.id).order_by(KITCHENS.c.created))]
 
     def owner(self, secret: str) -> str | None:
         """The kitchen that this secret opens."""
         with self._engine.connect() as db:
-            found = db.execute(select(_KITCHENS.c.id).where(_KITCHENS.c.secret == _hashed(secret))).first()
+            found = db.execute(select(KITCHENS.c.id).where(KITCHENS.c.secret == _hashed(secret))).first()
         return found.id if found else None
 
     def owns(self, kitchen: str, secret: str) -> bool:
         """Whether `secret` opens this kitchen for writing."""
         with self._engine.connect() as db:
-            found = db.execute(select(_KITCHENS.c.secret).where(_KITCHENS.c.id == kitchen)).first()
-        return bool(found) and hmac.compare_digest(found.secret, _hashed(secret))
+            found = db.execute(select(KITCHENS.c.secret).where(KITCHENS.c.id == kitchen)).first()
+        return found is not None and hmac.compare_digest(found.secret, _hashed(secret))
 
     # States
 
@@ -261,7 +124,7 @@ class Journal:
     def entries(self, kitchen: str) -> list[Entry]:
         """Every kept state of a kitchen, oldest first."""
         with self._engine.connect() as db:
-            rows = db.execute(select(_STATES).where(_STATES.c.kitchen == kitchen).order_by(_STATES.c.number))
+            rows = db.execute(select(STATES).where(STATES.c.kitchen == kitchen).order_by(STATES.c.number))
             return [_entry(row) for row in rows]
 
     def used(self, kitchen: str) -> int:
@@ -313,8 +176,8 @@ class Journal:
         """The head moved to its newest child; `CommandError` where it has none."""
         with self._alone(kitchen), self._engine.begin() as db:
             head = _kitchen(db, kitchen).head
-            newest = select(_STATES.c.id).where(_STATES.c.parent == head, _STATES.c.kitchen == kitchen)
-            child = db.execute(newest.order_by(_STATES.c.number.desc())).first()
+            newest = select(STATES.c.id).where(STATES.c.parent == head, STATES.c.kitchen == kitchen)
+            child = db.execute(newest.order_by(STATES.c.number.desc())).first()
             if not child:
                 raise CommandError("nothing to redo: this is the newest state of its branch")
             return self._move(db, kitchen, head, child.id)
@@ -322,11 +185,11 @@ class Journal:
     def jump(self, kitchen: str, state: str) -> State:
         """The head moved to any kept state of the kitchen, named by its id, a prefix of it, or its number."""
         with self._alone(kitchen), self._engine.begin() as db:
-            mine = select(_STATES.c.id).where(_STATES.c.kitchen == kitchen)
+            mine = select(STATES.c.id).where(STATES.c.kitchen == kitchen)
             if state.isdigit() and len(state) < 10:
-                found = db.execute(mine.where(_STATES.c.number == int(state))).all()
+                found = db.execute(mine.where(STATES.c.number == int(state))).all()
             else:
-                found = db.execute(mine.where(_STATES.c.id.startswith(state, autoescape=True))).all()
+                found = db.execute(mine.where(STATES.c.id.startswith(state, autoescape=True))).all()
             if not state or len(found) != 1:
                 raise StateUnknown(state)
             return self._move(db, kitchen, _kitchen(db, kitchen).head, found[0].id)
@@ -341,8 +204,8 @@ class Journal:
     def sweep(self, *, grace: float | None = None) -> dict[Digest, int]:
         """Forget the host values and blobs that no kept state of any kitchen reaches; the blobs gone, with sizes."""
         with self._engine.begin() as db:
-            db.execute(delete(_HOSTS).where(_HOSTS.c.digest.not_in(select(_STATES.c.host))))
-            kept = {Digest(row.digest) for row in db.execute(select(_HOLDINGS.c.digest).distinct())}
+            db.execute(delete(HOSTS).where(HOSTS.c.digest.not_in(select(STATES.c.host))))
+            kept = {Digest(row.digest) for row in db.execute(select(HOLDINGS.c.digest).distinct())}
         return self.blobs.sweep(kept) if grace is None else self.blobs.sweep(kept, grace=grace)
 
     def check(self) -> list[str]:
@@ -353,25 +216,25 @@ class Journal:
         """
         faults = [f"blob {digest} does not hash to its name" for digest in self.blobs if not _sound(self.blobs, digest)]
         with self._engine.connect() as db:
-            for kitchen in db.execute(select(_KITCHENS)):
+            for kitchen in db.execute(select(KITCHENS)):
                 faults += self._check_kitchen(db, kitchen.id, kitchen.head)
         return faults
 
     def _check_kitchen(self, db: Connection, kitchen: str, head: str) -> Iterator[str]:
         wanted: dict[Digest, int] = {}
-        rows = db.execute(select(_STATES).where(_STATES.c.kitchen == kitchen)).all()
+        rows = db.execute(select(STATES).where(STATES.c.kitchen == kitchen)).all()
         if head not in {row.id for row in rows}:
             yield f"kitchen {kitchen}: its head {head} is not one of its states"
         for row in rows:
             try:
                 _entry(row)
-                body = db.execute(select(_HOSTS.c.body).where(_HOSTS.c.digest == row.host)).scalar_one()
+                body = db.execute(select(HOSTS.c.body).where(HOSTS.c.digest == row.host)).scalar_one()
                 if digest_of(body) != row.host:
                     yield f"state {row.id}: its host does not hash to {row.host}"
                 wanted |= self._reached(hosts.decode(body))
             except (EngineError, msgspec.MsgspecError, LookupError) as error:
                 yield f"state {row.id}: {error}"
-        counted = {row.digest for row in db.execute(select(_HOLDINGS).where(_HOLDINGS.c.kitchen == kitchen))}
+        counted = {row.digest for row in db.execute(select(HOLDINGS).where(HOLDINGS.c.kitchen == kitchen))}
         for digest in wanted:
             if digest not in self.blobs:
                 yield f"kitchen {kitchen}: blob {digest} is missing"
@@ -401,7 +264,7 @@ class Journal:
         events: tuple[Event, ...],
     ) -> dict[str, object]:
         """A state, not yet stored."""
-        highest = db.execute(select(func.max(_STATES.c.number)).where(_STATES.c.kitchen == kitchen)).scalar()
+        highest = db.execute(select(func.max(STATES.c.number)).where(STATES.c.kitchen == kitchen)).scalar()
         return {
             "id": self.context.ids()[:16],
             "kitchen": kitchen,
@@ -416,8 +279,8 @@ class Journal:
     def _append(self, db: Connection, row: dict[str, object], host: Host) -> None:
         """Store a state, its host value if it is new, and what it reaches; refuse what is beyond the quota."""
         body = hosts.encode(host)
-        db.execute(insert(_HOSTS).prefix_with("OR IGNORE").values(digest=row["host"], body=body))
-        db.execute(insert(_STATES).values(**row))
+        db.execute(insert(HOSTS).prefix_with("OR IGNORE").values(digest=row["host"], body=body))
+        db.execute(insert(STATES).values(**row))
         kitchen = str(row["kitchen"])
         self._hold(db, kitchen, self._reached(host))
         if self.quota is not None and _used(db, kitchen) > self.quota:
@@ -426,7 +289,7 @@ class Journal:
     def _hold(self, db: Connection, kitchen: str, blobs: Mapping[Digest, int]) -> None:
         if blobs:
             rows = [{"kitchen": kitchen, "digest": digest, "size": size} for digest, size in blobs.items()]
-            db.execute(insert(_HOLDINGS).prefix_with("OR IGNORE"), rows)
+            db.execute(insert(HOLDINGS).prefix_with("OR IGNORE"), rows)
 
     def _reached(self, host: Host) -> Mapping[Digest, int]:
         """Every blob that a host reaches, with its size."""
@@ -449,23 +312,23 @@ class Journal:
         return self._state(db, new)
 
     def _swap(self, db: Connection, kitchen: str, old: str, new: str) -> None:
-        moved = db.execute(update(_KITCHENS).where(_KITCHENS.c.id == kitchen, _KITCHENS.c.head == old).values(head=new))
+        moved = db.execute(update(KITCHENS).where(KITCHENS.c.id == kitchen, KITCHENS.c.head == old).values(head=new))
         if moved.rowcount != 1:
             raise HeadMoved(kitchen)
 
     def _expire(self, db: Connection, kitchen: str, head: str) -> None:
         """Let the states beyond the last `keep` go, and with them what only they reached."""
-        numbers = select(_STATES.c.number).where(_STATES.c.kitchen == kitchen).order_by(_STATES.c.number.desc())
+        numbers = select(STATES.c.number).where(STATES.c.kitchen == kitchen).order_by(STATES.c.number.desc())
         last = db.execute(numbers.offset(self.keep - 1).limit(1)).scalar()
-        old = (_STATES.c.kitchen == kitchen, _STATES.c.number < (last or 0), _STATES.c.id != head)
-        if last is None or not db.execute(delete(_STATES).where(*old)).rowcount:
+        old = (STATES.c.kitchen == kitchen, STATES.c.number < (last or 0), STATES.c.id != head)
+        if last is None or not db.execute(delete(STATES).where(*old)).rowcount:
             return
-        db.execute(delete(_HOLDINGS).where(_HOLDINGS.c.kitchen == kitchen))
-        for (digest,) in db.execute(select(_STATES.c.host).where(_STATES.c.kitchen == kitchen).distinct()).all():
+        db.execute(delete(HOLDINGS).where(HOLDINGS.c.kitchen == kitchen))
+        for (digest,) in db.execute(select(STATES.c.host).where(STATES.c.kitchen == kitchen).distinct()).all():
             self._hold(db, kitchen, self._reached(self._host(db, Digest(digest))))
 
     def _state(self, db: Connection, state: str) -> State:
-        row = db.execute(select(_STATES).where(_STATES.c.id == state)).first()
+        row = db.execute(select(STATES).where(STATES.c.id == state)).first()
         if not row:
             raise StateUnknown(state)
         found = _entry(row)
@@ -474,7 +337,7 @@ class Journal:
 
     def _host(self, db: Connection, digest: Digest) -> Host:
         def read() -> Host:
-            body = db.execute(select(_HOSTS.c.body).where(_HOSTS.c.digest == digest)).scalar_one()
+            body = db.execute(select(HOSTS.c.body).where(HOSTS.c.digest == digest)).scalar_one()
             if digest_of(body) != digest:
                 raise Corrupt(f"host {digest} of the journal does not read back as it was written; run fsck")
             return hosts.decode(body)
@@ -482,31 +345,23 @@ class Journal:
         return self._hosts.get(digest, read)
 
 
-def _durable(connection: object, _record: object) -> None:
-    """Each connection: readers beside one writer, and a commit that is on disk when it returns."""
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=OFF", "busy_timeout=30000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
 def _hashed(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _kitchen(db: Connection, kitchen: str) -> Kitchen:
-    row = db.execute(select(_KITCHENS).where(_KITCHENS.c.id == kitchen)).first()
+    row = db.execute(select(KITCHENS).where(KITCHENS.c.id == kitchen)).first()
     if not row:
         raise KitchenUnknown(kitchen)
     return Kitchen(row.id, row.head, row.created)
 
 
 def _exists(db: Connection, state: str) -> bool:
-    return db.execute(select(_STATES.c.id).where(_STATES.c.id == state)).first() is not None
+    return db.execute(select(STATES.c.id).where(STATES.c.id == state)).first() is not None
 
 
 def _used(db: Connection, kitchen: str) -> int:
-    total = select(func.coalesce(func.sum(_HOLDINGS.c.size), 0)).where(_HOLDINGS.c.kitchen == kitchen)
+    total = select(func.coalesce(func.sum(HOLDINGS.c.size), 0)).where(HOLDINGS.c.kitchen == kitchen)
     return int(db.execute(total).scalar_one())
 
 
@@ -525,71 +380,3 @@ def _sound(blobs: BlobStore, digest: Digest) -> bool:
 def _done(state: State, outcome: Outcome, *, changed: bool) -> Done:
     out, err = terminal.render(outcome.events), terminal.render(outcome.events, "stderr")
     return Done(state, outcome.status, out, err, outcome.events, changed)
-
-
-# Verbs
-
-
-@dataclass(frozen=True, slots=True)
-class JournalVerb:
-    """One verb of the journal's own table."""
-
-    arguments: str
-    summary: str
-    run: Callable[[Journal, str, list[str]], Done]
-
-
-def _moved(state: State, words: str) -> Done:
-    shown = f"{words} state {state.number}" + (f": {' '.join(state.argv)}" if state.argv else "")
-    return Done(state, 0, f"{shown}\n", "", (), True)
-
-
-def _said(journal: Journal, kitchen: str, out: str, status: int = 0) -> Done:
-    return Done(journal.head(kitchen), status, out, "", (), False)
-
-
-def _log(journal: Journal, kitchen: str, _words: list[str]) -> Done:
-    """The states, oldest first: the head is starred, a state off the line of its predecessor names its parent."""
-    head, lines, before = journal.kitchen(kitchen).head, [], None
-    numbers = {entry.id: entry.number for entry in journal.entries(kitchen)}
-    for entry in journal.entries(kitchen):
-        star = "*" if entry.id == head else " "
-        branch = f"  (from {numbers.get(entry.parent or '', '?')})" if entry.parent != before else ""
-        lines.append(f"{star} {entry.number:>4}  {entry.id}  {' '.join(entry.argv) or 'empty'}{branch}\n")
-        before = entry.id
-    return _said(journal, kitchen, "".join(lines))
-
-
-def _jump(journal: Journal, kitchen: str, words: list[str]) -> Done:
-    if len(words) != 1:
-        raise CommandError("jump takes one state: its number or its id, as `log` shows them")
-    return _moved(journal.jump(kitchen, words[0]), "now at")
-
-
-def _fork(journal: Journal, kitchen: str, words: list[str]) -> Done:
-    """A new kitchen from a state of this one, by default the head."""
-    if len(words) > 1:
-        raise CommandError("fork takes at most one name for the new kitchen")
-    made = journal.fork(journal.kitchen(kitchen).head, words[0] if words else "")
-    return _said(journal, kitchen, f"{made.id}\n")
-
-
-def _fsck(journal: Journal, kitchen: str, _words: list[str]) -> Done:
-    faults = journal.check()
-    return _said(journal, kitchen, "".join(f"{fault}\n" for fault in faults) or "no fault found\n", 1 if faults else 0)
-
-
-def _gc(journal: Journal, kitchen: str, _words: list[str]) -> Done:
-    gone = journal.sweep()
-    return _said(journal, kitchen, f"freed {terminal.size(sum(gone.values()))} in {len(gone)} blobs\n")
-
-
-JOURNAL_VERBS: Final[Mapping[str, JournalVerb]] = {
-    "undo": JournalVerb("", "Go back to the state before", lambda j, k, _: _moved(j.undo(k), "back at")),
-    "redo": JournalVerb("", "Go on to the newest state after this one", lambda j, k, _: _moved(j.redo(k), "again at")),
-    "log": JournalVerb("", "Show every kept state, and which one is the head", _log),
-    "jump": JournalVerb("STATE", "Go to any kept state", _jump),
-    "fork": JournalVerb("[NAME]", "Begin another kitchen from this state", _fork),
-    "fsck": JournalVerb("", "Check everything that is stored", _fsck),
-    "gc": JournalVerb("", "Give back the space of what no kept state reaches", _gc),
-}

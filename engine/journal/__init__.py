@@ -1,0 +1,35 @@
+"""The journal: every state a kitchen was in, the command and the events that made it, and where its head stands now.
+
+A state is a host value with its parent; states form a tree and are only ever added. A command appends a child of the
+head and moves the head to it. `undo` moves the head to the parent, `redo` to the newest child, `jump` anywhere; a
+command after an undo starts a sibling, so nothing is lost. A host value is stored once however many states have it
+(undo, redo, jump and fork cost one pointer). A story:
+
+    journal = Journal(Path("data"), menu=Path("menu/layout"))
+    kitchen = journal.create().id
+    journal.do(kitchen, ["pull", "pizza/cheese"]).out
+    journal.do(kitchen, ["undo"])
+
+Invariants: a state is there with all blobs that its host reaches, or not at all; commands of one kitchen wait for each
+other, and the head moves by compare-and-swap; a kitchen's blobs, over all its kept states, stay within its quota. The
+last `keep` states of a kitchen are kept; an older one goes unless the head stands on it (rule 39).
+"""
+
+from engine.journal.journal import KEEP, QUOTA, Journal
+from engine.journal.values import Done, Entry, HeadMoved, Kitchen, KitchenUnknown, State, StateUnknown
+from engine.journal.verbs import JOURNAL_VERBS, JournalVerb
+
+__all__ = [
+    "JOURNAL_VERBS",
+    "KEEP",
+    "QUOTA",
+    "Done",
+    "Entry",
+    "HeadMoved",
+    "Journal",
+    "JournalVerb",
+    "Kitchen",
+    "KitchenUnknown",
+    "State",
+    "StateUnknown",
+]
