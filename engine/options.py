@@ -160,6 +160,8 @@ def _count(usage: Usage, count: int) -> None:
         wants = "accepts no arguments"
     elif least == most:
         wants = f"requires exactly {least} argument{'s' * (least != 1)}"
+    elif most is not None and least == 0:
+        wants = f"requires at most {most} argument{'s' * (most != 1)}"
     elif most is None:
         wants = f"requires at least {least} argument{'s' * (least != 1)}"
     else:

@@ -115,9 +115,7 @@ def fill(template: str, record: Mapping[str, Any]) -> str:
         template = template.replace(written, meant)
     left = _ACTION.sub("", template)
     if "{{" in left or "}}" in left:
-        raise UsageError(
-            f"template parsing error: {template!r}: only {{{{.Field}}}} and {{{{json .Field}}}} are known", 64
-        )
+        raise UsageError(f"failed to parse template {template!r}: only {{{{.Field}}}} and {{{{json .Field}}}} are known")
     return _ACTION.sub(lambda match: _action(record, match), template)
 
 
@@ -126,7 +124,7 @@ def _action(record: Mapping[str, Any], match: re.Match[str]) -> str:
     for name in filter(None, match[2].split(".")):
         if not isinstance(value, Mapping) or name not in value:
             known = ", ".join(value) if isinstance(value, Mapping) else "none"
-            raise UsageError(f"template: can't evaluate field {name}: the fields here are {known}", 64)
+            raise UsageError(f"failed to execute template: can't evaluate field {name}: the fields here are {known}")
         value = value[name]
     return msgspec.json.encode(value).decode() if match[1] else _go(value)
 

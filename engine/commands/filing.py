@@ -11,7 +11,7 @@ import msgspec
 
 from engine import archive, terminal
 from engine import events as facts
-from engine.commands.verb import DAEMON, Fetched, Verb, container, daemon_error, image
+from engine.commands.verb import DAEMON, Fetched, Verb, container, daemon_error
 from engine.context import Context, Outcome
 from engine.diff import diff, export
 from engine.errors import CommandError, FileError
@@ -47,7 +47,9 @@ def _do_export(context: Context, host: Host, options: Options, _fetched: Fetched
 def _do_save(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
     wanted: dict[str, tuple[ImageRecord, list[str]]] = {}
     for word in options.words:
-        record = image(host, word)
+        record = host.find_image(word)
+        if not record:
+            raise daemon_error(f"No such image: {word}")
         _, names = wanted.setdefault(record.id, (record, []))
         names += [name for name in host.tags(record.id) if name not in names and _asks_for(word, name)]
     with context.local.writer(options.value("output", "-")) as out:
