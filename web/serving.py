@@ -178,31 +178,34 @@ class Patient(H11Protocol):
 
 
 def serve(app: WSGIApplication, listening: socket.socket, stopping: threading.Event) -> None:
-    """Answers on `listening` until SIGTERM or SIGINT. `stopping` is set then, before answers under way are awaited."""
-    config = uvicorn.Config(
-        Bridge(app),
-        http=Patient,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        h11_max_incomplete_event_size=HEAD_MAX,
-        limit_concurrency=2000,
-        timeout_keep_alive=15,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    """Answers on `listening` until SIGTERM or SIGINT."""
     # uvicorn raises the signal again once it has stopped; by then that is nobody's business.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    _Server(config, stopping).run(sockets=[listening])
+    Server(app, stopping).run(sockets=[listening])
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, stopping: threading.Event) -> None:
-        super().__init__(config)
+class Server(uvicorn.Server):
+    """uvicorn around a `Bridge`; `stopping` is set when it was told to stop, before answers under way are awaited."""
+
+    def __init__(self, app: WSGIApplication, stopping: threading.Event) -> None:
         self._stopping = stopping
+        super().__init__(
+            uvicorn.Config(
+                Bridge(app),
+                http=Patient,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                h11_max_incomplete_event_size=HEAD_MAX,
+                limit_concurrency=2000,
+                timeout_keep_alive=15,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._stopping.set()

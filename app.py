@@ -1,0 +1,181 @@
+"""The application: `create_app()` for Flask, ``python app.py`` to serve it.
+
+python app.py --host 127.0.0.1 --port 8000 --data .kitchen --menu menu/layout
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, render_template, request
+from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.wrappers import Response as AnyResponse
+
+from engine import digest, terminal
+from engine.errors import EngineError
+from engine.journal import Journal
+from web import kitchen, menu, serving
+from web.guard import Guard, Limits
+from web.kitchen import Shop
+from web.terminals import Terminals
+
+ROOT = Path(__file__).parent
+DATA = Path(".kitchen")
+MENU = ROOT / "menu" / "layout"
+FAREWELL_SECONDS = 1.0
+"""How long the process may still take once the server has stopped: a thread that hangs does not keep it alive."""
+
+log = logging.getLogger("hello-whale")
+
+
+def create_app(
+    data: Path = DATA,
+    *,
+    menu_layout: Path | None = MENU,
+    names: Sequence[str] = (),
+    limits: Limits | None = None,
+    clock: Callable[[], datetime] | None = None,
+    ids: Callable[[], str] | None = None,
+    stopping: threading.Event | None = None,
+) -> Flask:
+    """The pages over the kitchens of `data`. `clock` and `ids` take the place of time and chance, for tests and talks.
+
+    Raises `EngineError` where the menu is no OCI layout, `OSError` where `data` cannot be used.
+    """
+    chance: dict[str, Any] = {key: value for key, value in (("clock", clock), ("ids", ids)) if value}
+    dishes = menu.read(menu_layout) if menu_layout else ()
+    _try_writing(data)
+    shop = Shop(
+        journal=Journal(data, menu=menu_layout, **chance),
+        guard=Guard(limits or Limits(), tuple(names)),
+        menu=dishes,
+        terminals=Terminals(),
+        stopping=stopping or threading.Event(),
+    )
+    app = Flask(__name__, static_folder="static", template_folder="templates")
+    app.extensions["shop"] = shop
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters |= {"size": terminal.size, "short": digest.short}
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
+    shop.guard.watch(app)
+    app.register_blueprint(kitchen.blueprint)
+    app.register_error_handler(EngineError, _engine_error)
+    app.register_error_handler(HTTPException, _http_error)
+    return app
+
+
+def _try_writing(data: Path) -> None:
+    """`OSError` where `data` is no directory that we can write in: said at once, and in plain words."""
+    data.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=data):
+        pass
+
+
+def _engine_error(error: EngineError) -> tuple[str, int]:
+    return _error(error.status, str(error))
+
+
+def _http_error(error: HTTPException) -> AnyResponse:
+    if isinstance(error, InternalServerError):
+        log.error("%s %s failed", request.method, request.path, exc_info=error.original_exception)
+        return Response(
+            *_error(500, "something of ours broke; your kitchen is as it was, and the server's log says more")
+        )
+    if error.code is None or error.code < 400:
+        return error.get_response()
+    shown = _error(error.code, error.description or error.name)
+    response = Response(*shown)
+    for name, value in error.get_headers():
+        if name not in ("Content-Type", "Content-Length"):
+            response.headers[name] = value
+    return response
+
+
+def _error(status: int, sentence: str) -> tuple[str, int]:
+    sentence = sentence[:1].upper() + sentence[1:]
+    return render_template("error.html", title=f"{status}", sentence=sentence), status
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or Ctrl-C. Exit code 2 where an argument cannot be used, and why."""
+    parser = argparse.ArgumentParser(
+        prog="python app.py", description="Hello Whale: a pizzeria that is an image engine."
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for a whole class (%(default)s)"
+    )
+    parser.add_argument("--port", type=_port, default=8000, help="0 takes any free one (%(default)s)")
+    parser.add_argument(
+        "--data", type=Path, default=DATA, metavar="DIR", help="where the kitchens are kept (%(default)s)"
+    )
+    parser.add_argument("--menu", type=Path, default=MENU, metavar="LAYOUT", help="the OCI layout that pulls come from")
+    parser.add_argument("--name", action="append", default=[], help="a host name that this server is reached under")
+    asked = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    stopping = threading.Event()
+    try:
+        app = create_app(asked.data, menu_layout=asked.menu, names=(asked.host, *asked.name), stopping=stopping)
+    except EngineError as error:
+        parser.error(f"argument --menu: {error}")
+    except OSError as error:
+        parser.error(f"argument --data: {asked.data} cannot be used: {error.strerror}")
+    try:
+        listening = _listen(asked.host, asked.port)
+    except OSError as error:
+        parser.error(f"cannot listen on {asked.host} port {asked.port}: {error.strerror or error}")
+    print(f"Hello Whale is open: {_url(asked.host, listening)}", flush=True)
+    serving.serve(app, listening, stopping)
+    _leave(app)
+    return 0
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535")
+    return int(text)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket, so that a port that is taken is known before anything is said to be open."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listening = socket.socket(family, kind, protocol)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(address)
+        listening.listen(1024)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def _url(host: str, listening: socket.socket) -> str:
+    name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)  # noqa: S104
+    return f"http://{f'[{name}]' if ':' in name else name}:{listening.getsockname()[1]}"
+
+
+def _leave(app: Flask) -> None:
+    """Closes the journal. Everything acknowledged is durable by now, so a thread that hangs is not waited for long."""
+
+    def end() -> None:
+        time.sleep(FAREWELL_SECONDS)
+        os._exit(0)
+
+    threading.Thread(target=end, daemon=True).start()
+    app.extensions["shop"].journal.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,284 @@
+"""The kitchen's routes: open one, look at it, send it docker commands, move through its states, share and fork it.
+
+Every change is a form's POST. Without JavaScript it answers 303 to the kitchen; htmx gets the same kitchen as a
+fragment, byte for byte as it stands in the page. A command that docker would refuse is no HTTP error: it shows in the
+terminal with its exit code.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+from typing import Final
+
+from flask import Blueprint, Response, abort, current_app, make_response, redirect, render_template, request, url_for
+from werkzeug.exceptions import Forbidden, RequestEntityTooLarge
+from werkzeug.wrappers import Response as AnyResponse
+
+from engine import terminal
+from engine.errors import CommandError, EngineError
+from engine.journal import Journal
+from web import orders, state
+from web.guard import Guard, cookie_name, give_key
+from web.menu import Dish
+from web.orders import Order
+from web.state import KitchenState
+from web.terminals import Line, Terminals
+
+blueprint = Blueprint("kitchen", __name__)
+
+OF_THE_KEEPER: Final = frozenset({"fsck", "gc"})
+"""Verbs of the journal that go over everybody's data."""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What the routes work with: one for each application, in ``app.extensions["shop"]``."""
+
+    journal: Journal
+    guard: Guard
+    menu: tuple[Dish, ...]
+    terminals: Terminals
+    stopping: Event
+    """Set once the server was told to stop: commands under way then end."""
+
+
+@dataclass(frozen=True, slots=True)
+class KitchenView:
+    """What `kitchen.html` and `_kitchen.html` are drawn from."""
+
+    state: KitchenState
+    writable: bool
+    """Whether the visitor may change it; who may not sees the same without forms, and may fork it."""
+    past: bool
+    """Whether this is a state shown by its own address, rather than where the kitchen stands now."""
+    pulls: tuple[Order, ...]
+    runs: tuple[Order, ...]
+    on_containers: dict[str, tuple[Order, ...]]
+    """Orders by container id."""
+    lines: tuple[Line, ...]
+    """The terminal, oldest first."""
+
+
+@blueprint.get("/")
+def index() -> str:
+    """Invites: open a kitchen, or go back to one that this browser has the key of."""
+    return render_template("index.html", kitchens=_mine(), menu=_shop().menu)
+
+
+@blueprint.post("/")
+def create() -> AnyResponse:
+    """Opens a kitchen and gives its key to this browser."""
+    _shop().guard.new_kitchen()
+    kitchen = _shop().journal.create()
+    return _enter(kitchen.id, kitchen.secret)
+
+
+@blueprint.get("/k/<kitchen>")
+def show(kitchen: str) -> AnyResponse:
+    """The kitchen's page; anybody may look."""
+    return _page(kitchen)
+
+
+@blueprint.get("/k/<kitchen>/state.json")
+def state_json(kitchen: str) -> AnyResponse:
+    """The kitchen's state, as `web.state.KitchenState` documents it."""
+    return Response(state.encode(state.describe(_shop().journal, kitchen)), mimetype="application/json")
+
+
+@blueprint.post("/k/<kitchen>/do")
+def do(kitchen: str) -> AnyResponse:
+    """Runs one docker command: the form's field ``command``, with or without the word docker."""
+    typed = request.form.get("command", "").strip()
+    _own(kitchen)
+    limit = _shop().guard.limits.command
+    if len(typed) > limit:
+        raise RequestEntityTooLarge(f"the command is longer than {limit:,} characters")
+    try:
+        argv = _words(typed)
+    except ValueError as error:
+        _shop().terminals.show(kitchen, typed, "", f"{error}: is a quote left open?\n", 2)
+        return _answer(kitchen)
+    if argv[:1] == ["fork"] and len(argv) == 1:
+        return _fork(_shop().journal.kitchen(kitchen).head)
+    _run(kitchen, typed, argv)
+    return _answer(kitchen)
+
+
+@blueprint.post("/k/<kitchen>/<any(undo, redo):verb>")
+def move(kitchen: str, verb: str) -> AnyResponse:
+    """Moves the head to its parent, or to its newest child."""
+    _own(kitchen)
+    _run(kitchen, verb, [verb])
+    return _answer(kitchen)
+
+
+@blueprint.post("/k/<kitchen>/jump")
+def jump(kitchen: str) -> AnyResponse:
+    """Moves the head to the kept state that the field ``state`` names by number or id."""
+    _own(kitchen)
+    wanted = request.form.get("state", "").strip()[:80]
+    _run(kitchen, f"jump {wanted}", ["jump", wanted])
+    return _answer(kitchen)
+
+
+@blueprint.post("/k/<kitchen>/reset")
+def reset(kitchen: str) -> AnyResponse:
+    """Moves the head to the oldest state that is kept; what came after stays in the tree."""
+    _own(kitchen)
+    first = _shop().journal.entries(kitchen)[0].number
+    _run(kitchen, f"jump {first}", ["jump", str(first)])
+    return _answer(kitchen)
+
+
+@blueprint.post("/k/<kitchen>/fork")
+def fork(kitchen: str) -> AnyResponse:
+    """A kitchen of the visitor's own that begins where this one stands."""
+    return _fork(_shop().journal.kitchen(kitchen).head)
+
+
+@blueprint.get("/s/<state_id>")
+def show_state(state_id: str) -> AnyResponse:
+    """Any kept state, to read and to fork."""
+    found = _shop().journal.state(state_id)
+    return _page(found.kitchen, found.id)
+
+
+@blueprint.get("/s/<state_id>/state.json")
+def past_state_json(state_id: str) -> AnyResponse:
+    """Any kept state, as `web.state.KitchenState` documents it."""
+    found = _shop().journal.state(state_id)
+    described = state.describe(_shop().journal, found.kitchen, found.id)
+    return Response(state.encode(described), mimetype="application/json")
+
+
+@blueprint.post("/s/<state_id>/fork")
+def fork_state(state_id: str) -> AnyResponse:
+    """A kitchen of the visitor's own that begins at any kept state."""
+    return _fork(state_id)
+
+
+@blueprint.get("/resume/<secret>")
+def resume(secret: str) -> AnyResponse:
+    """Gives the key of a kitchen to another browser, and goes there."""
+    kitchen = _shop().journal.owner(secret)
+    if kitchen is None:
+        abort(404, "no kitchen has this key; copy the whole address")
+    return _enter(kitchen, secret)
+
+
+# Within
+
+
+def _shop() -> Shop:
+    shop: Shop = current_app.extensions["shop"]
+    return shop
+
+
+def _mine() -> list[str]:
+    """The kitchens whose keys this browser holds."""
+    prefix = cookie_name("")
+    held = [(name.removeprefix(prefix), secret) for name, secret in request.cookies.items() if name.startswith(prefix)]
+    return sorted(kitchen for kitchen, secret in held if _shop().journal.owns(kitchen, secret))
+
+
+def _owns(kitchen: str) -> bool:
+    secret = request.cookies.get(cookie_name(kitchen))
+    return secret is not None and _shop().journal.owns(kitchen, secret)
+
+
+def _own(kitchen: str) -> None:
+    """Goes on only for the kitchen's owner. `KitchenUnknown` where there is none."""
+    if not _owns(kitchen):
+        _shop().journal.kitchen(kitchen)
+        raise Forbidden("this kitchen is somebody else's: fork it to change your own copy, or resume it by its key")
+
+
+def _enter(kitchen: str, secret: str) -> AnyResponse:
+    response = redirect(url_for(".show", kitchen=kitchen), 303)
+    give_key(response, kitchen, secret)
+    return response
+
+
+def _fork(state_id: str) -> AnyResponse:
+    _shop().guard.new_kitchen()
+    made = _shop().journal.fork(state_id)
+    response = _enter(made.id, made.secret)
+    if _wants_fragment():
+        response.status_code = 200
+        response.headers["HX-Redirect"] = response.headers.pop("Location")
+    return response
+
+
+def _words(typed: str) -> list[str]:
+    """The command's words as a shell would part them, the leading ``docker`` and ``$`` left out."""
+    words = shlex.split(typed)
+    if words[:1] == ["$"]:
+        words = words[1:]
+    return words[1:] if words[:1] == ["docker"] else words
+
+
+def _run(kitchen: str, typed: str, argv: list[str]) -> None:
+    """One command, its outcome shown in the kitchen's terminal."""
+    shop = _shop()
+    with shop.guard.command(kitchen):
+        try:
+            if argv and argv[0] in OF_THE_KEEPER | {"fork"}:
+                raise CommandError(f"{argv[0]}: only who keeps the server may do that: python -m engine {argv[0]}")
+            done = shop.journal.do(kitchen, argv, cancelled=_until(time.monotonic() + shop.guard.limits.seconds))
+        except EngineError as error:
+            status = error.exit_code if isinstance(error, CommandError) else 1
+            shop.terminals.show(kitchen, typed, "", f"{error}\n", status)
+        else:
+            shop.terminals.show(kitchen, typed, done.out, done.err, done.status)
+
+
+def _until(deadline: float) -> Callable[[], bool]:
+    """Whether a command has to end: its time is up, or the server stops."""
+    stopping = _shop().stopping
+    return lambda: stopping.is_set() or time.monotonic() > deadline
+
+
+def _answer(kitchen: str) -> AnyResponse:
+    """After a change: the fragment for htmx, a redirect for a plain form."""
+    return _page(kitchen) if _wants_fragment() else redirect(url_for(".show", kitchen=kitchen), 303)
+
+
+def _wants_fragment() -> bool:
+    return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Request-Type") != "full"
+
+
+def _page(kitchen: str, state_id: str = "") -> AnyResponse:
+    template = "_kitchen.html" if _wants_fragment() else "kitchen.html"
+    key = request.cookies.get(cookie_name(kitchen)) if _owns(kitchen) else None
+    response = make_response(render_template(template, view=_view(kitchen, state_id, key is not None), key=key))
+    response.vary.add("HX-Request")
+    return response
+
+
+def _view(kitchen: str, state_id: str, mine: bool) -> KitchenView:
+    shop = _shop()
+    described = state.describe(shop.journal, kitchen, state_id)
+    host = shop.journal.state(described.state).host
+    writable = mine and not state_id
+    context = shop.journal.context
+    return KitchenView(
+        state=described,
+        writable=writable,
+        past=bool(state_id),
+        pulls=orders.pulls(shop.menu),
+        runs=orders.runs(host),
+        on_containers={c.id: orders.on_container(context, c) for c in host.containers.values()} if writable else {},
+        lines=() if state_id else shop.terminals.lines(kitchen) or _told(described),
+    )
+
+
+def _told(described: KitchenState) -> tuple[Line, ...]:
+    """The terminal of a kitchen that this process has not served yet: what its last command said."""
+    if not described.command:
+        return ()
+    out, err = terminal.render(described.events), terminal.render(described.events, "stderr")
+    return (Line(f"docker {shlex.join(described.command)}", out, err, 0),)
