@@ -23,7 +23,14 @@ import h11
 import uvicorn
 from a2wsgi import WSGIMiddleware
 from uvicorn.protocols.http.h11_impl import H11Protocol
-from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, RequestEntityTooLarge, RequestTimeout
+from werkzeug.exceptions import (
+    BadRequest,
+    ClientDisconnected,
+    HTTPException,
+    RequestEntityTooLarge,
+    RequestHeaderFieldsTooLarge,
+    RequestTimeout,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -84,6 +91,8 @@ def _input_terminated(app: WSGIApplication) -> WSGIApplication:
 
 def _check(scope: Scope) -> None:
     """Refuses a head that WSGI would misread: its header names fold ``_`` into ``-`` and join what comes twice."""
+    if sum(len(name) + len(value) for name, value in scope["headers"]) + len(scope["raw_path"]) > HEAD_MAX:
+        raise RequestHeaderFieldsTooLarge(f"the request's head is larger than {HEAD_MAX:,} bytes")
     names = [name for name, _ in scope["headers"]]
     if any(b"_" in name for name in names):
         raise BadRequest("a header's name has an underscore")
