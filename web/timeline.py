@@ -1,0 +1,142 @@
+"""The time scrubber: the line of states through the head, and where other branches leave it.
+
+The line runs from the oldest kept state to the head and on along what redo would bring. Each step has a short name and
+the bytes that its command moved or made, by its events; a step is a place to jump to.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from engine import events as facts
+from engine import terminal
+from engine.events import Event
+from engine.journal import Entry
+
+NAMED = 9
+"""Steps that carry their names when there are more than fit; those around the head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A state that another way leads to from the same parent."""
+
+    id: str
+    number: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One state on the line. `bytes` is 0 for a step that moved none; `word` says what they were."""
+
+    id: str
+    number: int
+    label: str
+    command: str
+    bytes: int
+    word: Literal["", "sent", "copied", "written", "stored"]
+    when: Literal["past", "now", "undone"]
+    named: bool
+    branches: tuple[Branch, ...]
+
+    @property
+    def amount(self) -> str:
+        """``+65.5 kB``, or ``0 B``."""
+        if not self.bytes:
+            return "0 B"
+        text = terminal.size(self.bytes)
+        unit = text.lstrip("0123456789.e+")
+        return f"+{text[: -len(unit)]} {unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The scrubber: its steps, and the index of the one that the head stands on."""
+
+    steps: tuple[Step, ...]
+    now: int
+
+
+def timeline(entries: Sequence[Entry], head: str) -> Timeline:
+    """The line through `head` among the kept states of one kitchen."""
+    by_id = {entry.id: entry for entry in entries}
+    children: dict[str | None, list[Entry]] = {}
+    for entry in entries:
+        children.setdefault(entry.parent if entry.parent in by_id else None, []).append(entry)
+    line = _line(by_id, children, head)
+    now = next(n for n, entry in enumerate(line) if entry.id == head)
+    first = max(0, min(now - NAMED // 2, len(line) - NAMED))
+    steps = []
+    for n, entry in enumerate(line):
+        siblings = children[entry.parent if entry.parent in by_id else None]
+        count, word = moved(entry.events)
+        steps.append(
+            Step(
+                id=entry.id,
+                number=entry.number,
+                label=label(entry.argv, entry.events),
+                command=" ".join(entry.argv),
+                bytes=count,
+                word=word,
+                when="past" if n < now else "now" if n == now else "undone",
+                named=first <= n < first + NAMED,
+                branches=tuple(Branch(s.id, s.number, label(s.argv, s.events)) for s in siblings if s is not entry),
+            )
+        )
+    return Timeline(tuple(steps), now)
+
+
+def _line(by_id: dict[str, Entry], children: dict[str | None, list[Entry]], head: str) -> list[Entry]:
+    line: list[Entry] = []
+    at: Entry | None = by_id[head]
+    while at:
+        line.append(at)
+        at = by_id.get(at.parent or "")
+    line.reverse()
+    while following := children.get(line[-1].id):
+        line.append(following[-1])
+    return line
+
+
+def moved(events: Sequence[Event]) -> tuple[int, Literal["", "sent", "copied", "written", "stored"]]:
+    """The bytes of a step, and their word: sent by a pull, stored by a commit, copied up, or written."""
+    sent = sum(e.sent for e in events if isinstance(e, facts.ImagePulled))
+    if sent:
+        return sent, "sent"
+    stored = sum(e.size for e in events if isinstance(e, facts.LayerCommitted))
+    if stored:
+        return stored, "stored"
+    copied = sum(e.size for e in events if isinstance(e, facts.FileCopiedUp))
+    written = sum(e.written for e in events if isinstance(e, facts.FileWritten))
+    if copied:
+        return copied + written, "copied"
+    return written, "written" if written else ""
+
+
+def label(argv: Sequence[str], events: Sequence[Event]) -> str:
+    """A few words for a step, from what happened rather than from what was typed."""
+    for event in events:
+        match event:
+            case facts.ImagePulled(reference=reference):
+                return f"pull {_short(reference)}"
+            case facts.ImageCommitted(reference=reference):
+                return f"commit {_short(reference)}" if reference else "commit"
+            case facts.ContainerCreated(name=name):
+                return f"run {name}" if argv[:1] != ("create",) else f"create {name}"
+            case facts.FileCopiedUp(kind=kind, path=path) if kind != "dir":
+                return f"change {posixpath.basename(path)}"
+            case facts.PathWhitedOut(path=path) | facts.PathRemoved(path=path):
+                return f"remove {posixpath.basename(path)}"
+            case facts.FileCreated(path=path):
+                return f"add {posixpath.basename(path)}"
+    if not argv:
+        return "empty"
+    return argv[0] if len(argv) == 1 else f"{argv[0]} {_short(argv[-1])}"[:24]
+
+
+def _short(reference: str) -> str:
+    return reference.rpartition("/")[2].removesuffix(":latest")
