@@ -5,7 +5,9 @@ It knows no web framework and no pizza. Modules form a ladder, each importing on
     errors, digest, reference, whiteout     words and their grammar
     spec                                    OCI and docker JSON documents
     events                                  what happened, in past tense
-    blobs, tar, compression, layer          bytes by digest; a layer as an index over its tar
+    blobs, files, pax, tar, compression     bytes by digest; files that can be made again; how layers are packed
+    layer, layerindex, layerwriter          a layer as an index over its tar; reading and writing one
+    layerstore                              layers by diff_id, read once
     union, snapshot                         many layers seen as one tree; a writable change set on top
     image                                   manifest, config and layers as one value
     shell, registry, archive, usage         what reads or edits images and trees

@@ -1,0 +1,334 @@
+"""The tar format, one 512-byte header at a time: POSIX ustar and pax, GNU long names and base-256 numbers (rule 16).
+
+`Reader` is pushed the bytes of a stream in pieces of any size and yields a `Member` for each entry. File content is
+stepped over, never copied: a member says where its content stands. Invariants: every header moves the reader forward,
+no size is negative, no checksum goes unread, and names are bytes as they came, for other modules to judge. A story:
+
+    reader = Reader()
+    for piece in pieces:
+        for member in reader.feed(piece):
+            print(member.name, member.offset, member.size)
+    reader.close()                      # the stream did not end in the middle of anything
+
+`header` is the way back: what it writes is ustar where that suffices, pax where not, with numeric ids only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from typing import Final, NoReturn
+from zlib import adler32
+
+import msgspec
+
+from engine import pax
+from engine.errors import LimitExceeded, MalformedLayer, Unsupported
+from engine.events import display
+from engine.pax import Xattrs
+
+BLOCK: Final = 512
+"""Bytes of a header; content is padded to a multiple of it."""
+EXTENSION_MAX: Final = 1 << 20
+"""Bytes of one extended header or long name, unless the caller allows another number."""
+END: Final = bytes(2 * BLOCK)
+"""What ends an archive."""
+
+_ZERO: Final = bytes(BLOCK)
+_KINDS: Final = {
+    b"0": "file",
+    b"\0": "file",  # V7
+    b"7": "file",  # contiguous: to be read as 0 (POSIX pax, typeflag)
+    b"1": "link",
+    b"2": "symlink",
+    b"3": "char",
+    b"4": "block",
+    b"5": "dir",
+    b"6": "fifo",
+}
+_FLAGS: Final = {kind: flag for flag, kind in _KINDS.items()} | {"file": b"0"}
+_LONG_NAME, _LONG_TARGET, _PAX, _PAX_GLOBAL = b"L", b"K", b"x", b"g"
+_EXTENSIONS: Final = frozenset({_LONG_NAME, _LONG_TARGET, _PAX, _PAX_GLOBAL})
+_SPARSE: Final = b"S"
+
+_INT64_MAX: Final = (1 << 63) - 1
+_ID_MAX: Final = (1 << 32) - 1
+_MAJOR_MAX: Final = (1 << 12) - 1
+_MINOR_MAX: Final = (1 << 20) - 1
+_NANO: Final = 1_000_000_000
+
+
+class Member(msgspec.Struct, frozen=True, gc=False):
+    """One entry as its headers tell it. `kind` is that of a layer's entry, or ``link`` for a hardlink to `target`.
+
+    `mode` has permission bits only, `mtime` is nanoseconds since the epoch, `offset` where the `size` bytes of a file's
+    content begin in the stream. Nothing but a file has content, whatever its size field says (as in Go and Python).
+    """
+
+    kind: str
+    name: bytes
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+    mtime: int = 0
+    size: int = 0
+    target: bytes = b""
+    offset: int = 0
+    major: int = 0
+    minor: int = 0
+    xattrs: Xattrs = ()
+
+
+def padding(size: int) -> int:
+    """How many zero bytes follow `size` bytes of content."""
+    return -size % BLOCK
+
+
+class Reader:
+    """Takes a tar stream in pieces; see the module. `limit` bounds an extended header or long name, in bytes."""
+
+    def __init__(self, limit: int = EXTENSION_MAX) -> None:
+        self._limit = limit
+        self._tail = b""  # what is left of the last piece: the beginning of a header and of its extension
+        self._base = 0  # where in the stream the tail, or else the next piece, begins
+        self._next = 0  # where in the stream the next header begins
+        self._zeros = 0
+        self._globals: dict[bytes, bytes] = {}
+        self._records: dict[bytes, bytes] = {}
+        self._long: dict[bytes, bytes] = {}
+
+    def feed(self, piece: bytes) -> Iterator[Member]:
+        """The members whose headers end within `piece`; to be exhausted before the next piece is fed.
+
+        `MalformedLayer`; `Unsupported` for what tar may say and we do not read; `LimitExceeded` for an extended header
+        that is too large. What follows the end of the archive is passed over (rule 17).
+        """
+        if self._tail:
+            piece = self._tail + piece
+        base, here = self._base, self._next
+        end = base + len(piece)
+        while here + BLOCK <= end and self._zeros < 2:
+            block = piece[here - base : here - base + BLOCK]
+            if block == _ZERO:
+                self._zeros += 1
+                here += BLOCK
+                continue
+            if self._zeros:
+                _fail(here, "an entry follows a zero block, so readers would disagree on where the archive ends")
+            if block[156:157] not in _EXTENSIONS:
+                member = self._member(block, here)
+                yield member
+                here = member.offset + member.size + padding(member.size)
+                continue
+            size = self._extension_size(block, here)
+            begin = here + BLOCK
+            if begin + size + padding(size) > end:
+                break
+            self._extend(block[156:157], piece[begin - base : begin - base + size], here)
+            here = begin + size + padding(size)
+        self._next = here
+        self._tail = piece[here - base :] if self._zeros < 2 else b""
+        self._base = end - len(self._tail)
+
+    def close(self) -> None:
+        """The stream has ended; `MalformedLayer` where it should not have."""
+        if self._records or self._long:
+            _fail(self._next, "an extended header describes no entry")
+        if self._zeros < 2 and (self._tail or self._next > self._base):
+            _fail(self._base, "the tar ends in the middle of an entry")
+
+    def _member(self, block: bytes, here: int) -> Member:
+        mode, uid, gid, size, seconds = _numbers(block, here)
+        flag = block[156:157]
+        name = block[:100].partition(b"\0")[0]
+        kind = _KINDS.get(flag)
+        if kind is None:
+            _refuse(flag, name, here)
+        if block[345] and block[257:263] == b"ustar\0":
+            name = block[345:500].partition(b"\0")[0] + b"/" + name
+        target = block[157:257].partition(b"\0")[0] if kind in ("link", "symlink") else b""
+        major = minor = 0
+        if kind in ("char", "block"):
+            major = _bounded(_number(block[329:337], here), _MAJOR_MAX, "device number", here)
+            minor = _bounded(_number(block[337:345], here), _MINOR_MAX, "device number", here)
+        mtime, xattrs = seconds * _NANO, pax.NONE
+        if self._records or self._globals:
+            records = self._globals | self._records
+            name, target = records.get(b"path") or name, records.get(b"linkpath") or target
+            if any(key.startswith(pax.SPARSE) for key in records):
+                _refuse(_SPARSE, records.get(b"GNU.sparse.name", name), here)
+            try:
+                size = pax.number(records, b"size", size)
+                uid, gid = pax.number(records, b"uid", uid), pax.number(records, b"gid", gid)
+                mtime = pax.nanoseconds(records, b"mtime", mtime)
+            except ValueError as error:
+                raise _malformed(here, str(error)) from error
+            xattrs = pax.xattrs(records.items())
+            self._records = {}
+        if self._long:
+            name, target = self._long.get(_LONG_NAME, name), self._long.get(_LONG_TARGET, target)
+            self._long = {}
+        if b"\0" in name or b"\0" in target:
+            _fail(here, "a name contains a NUL")
+        if flag == b"\0" and name.endswith(b"/"):
+            kind = "dir"  # V7 had no other way to say so
+        return Member(
+            kind,
+            name,
+            mode & 0o7777,
+            _bounded(uid, _ID_MAX, "user id", here),
+            _bounded(gid, _ID_MAX, "group id", here),
+            max(-_INT64_MAX, min(mtime, _INT64_MAX)),
+            _bounded(size, _INT64_MAX, "size", here) if kind == "file" else 0,
+            target,
+            here + BLOCK,
+            major,
+            minor,
+            xattrs,
+        )
+
+    def _extension_size(self, block: bytes, here: int) -> int:
+        size = _bounded(_numbers(block, here)[3], _INT64_MAX, "size", here)
+        if size > self._limit:
+            raise LimitExceeded(f"an extended tar header of {size:,} bytes", self._limit)
+        return size
+
+    def _extend(self, flag: bytes, data: bytes, here: int) -> None:
+        """Keep what an extended header says of the next entry, or a global one of all that follow."""
+        if flag in (_LONG_NAME, _LONG_TARGET):
+            self._long[flag] = data.partition(b"\0")[0]
+            return
+        try:
+            records = pax.parse(data)
+        except ValueError as error:
+            raise _malformed(here, str(error)) from error
+        if flag == _PAX:
+            self._records |= records
+            return
+        self._globals |= records
+        held = sum(len(key) + len(value) for key, value in self._globals.items())
+        if held > self._limit:
+            raise LimitExceeded(f"global tar headers of {held:,} bytes", self._limit)
+
+
+def _numbers(block: bytes, here: int) -> tuple[int, int, int, int, int]:
+    """Mode, user id, group id, size and mtime in seconds of a header, once its checksum is found right."""
+    fields = block[100:156]
+    if not fields.translate(None, b"01234567\0 "):
+        spaced = fields.replace(b"\0", b" ")
+        try:
+            _check(block, int(spaced[48:], 8), here)
+            return (
+                int(spaced[:8], 8),
+                int(spaced[8:16], 8),
+                int(spaced[16:24], 8),
+                int(spaced[24:36], 8),
+                int(spaced[36:48], 8),
+            )
+        except ValueError:
+            pass  # an empty field, or one with something after its end
+    _check(block, _number(fields[48:], here), here)
+    mode, uid, gid = (_number(fields[at : at + 8], here) for at in (0, 8, 16))
+    return mode, uid, gid, _number(fields[24:36], here), _number(fields[36:48], here)
+
+
+def _check(block: bytes, expected: int, here: int) -> None:
+    """Compare the sum of a header's bytes, its checksum field read as eight spaces.
+
+    The low half of an Adler-32 is one plus the sum of the bytes, modulo 65521, which 256 bytes cannot reach.
+    """
+    total = adler32(block[:256]) % 65536 + adler32(block[256:]) % 65536 - adler32(block[148:156]) % 65536
+    actual = total - 1 + 8 * ord(" ")
+    if actual != expected:
+        high = sum(byte > 127 for byte in block[:148] + block[156:])
+        if actual - 256 * high != expected:  # some old writers summed signed characters
+            _fail(here, f"no tar header: its checksum is {expected}, its bytes sum to {actual}")
+
+
+def _number(field: bytes, here: int) -> int:
+    """A numeric field: octal text up to a NUL, or base-256, two's complement, where its first bit is set (GNU)."""
+    if field[0] & 0x80:
+        bits = 8 * len(field) - 1
+        value = int.from_bytes(field, "big") & ((1 << bits) - 1)
+        return value - (1 << bits) if field[0] & 0x40 else value
+    text = field.partition(b"\0")[0].strip(b" ")
+    if text.translate(None, b"01234567"):
+        _fail(here, f"the numeric field {field!r} is neither octal nor base-256")
+    return int(text or b"0", 8)
+
+
+def _bounded(value: int, limit: int, what: str, here: int) -> int:
+    if not 0 <= value <= limit:
+        _fail(here, f"the impossible {what} {value}")
+    return value
+
+
+def _refuse(flag: bytes, name: bytes, here: int) -> NoReturn:
+    if flag == _SPARSE:
+        raise Unsupported(f"the sparse file {display(name)} in a layer")
+    _fail(here, f"{display(name)} has the unknown type {flag!r}")
+
+
+def _fail(here: int, why: str) -> NoReturn:
+    raise _malformed(here, why)
+
+
+def _malformed(here: int, why: str) -> MalformedLayer:
+    return MalformedLayer(f"byte {here:,} of the tar", why)
+
+
+# Writing
+
+
+def header(member: Member) -> bytes:
+    """The blocks that stand before the content of `member`: a ustar header, led by a pax header where it needs one.
+
+    Times are whole seconds; what is below a second is dropped. The same member always gives the same bytes.
+    `Unsupported` for a name or attribute that tar cannot carry.
+    """
+    seconds = member.mtime // _NANO
+    candidates = (
+        (b"path", member.name, len(member.name) <= 100),
+        (b"linkpath", member.target, len(member.target) <= 100),
+        (b"size", b"%d" % member.size, member.size < 8**11),
+        (b"uid", b"%d" % member.uid, member.uid < 8**7),
+        (b"gid", b"%d" % member.gid, member.gid < 8**7),
+        (b"mtime", b"%d" % seconds, 0 <= seconds < 8**11),
+    )
+    records = {key: value for key, value, fits in candidates if not fits}
+    for key, value in member.xattrs:
+        if not key or b"=" in key or b"\0" in key:
+            raise Unsupported(f"the extended attribute {key!r} of {display(member.name)} in a tar")
+        records[pax.XATTR + key] = value
+    if b"\0" in member.name + member.target:
+        raise Unsupported(f"the NUL in the name {display(member.name)} in a tar")
+    block = _ustar(member, _FLAGS[member.kind], seconds, records)
+    if not records:
+        return block
+    data = pax.encode(records)
+    extended = Member("file", b"././@PaxHeader", size=len(data))
+    return _ustar(extended, _PAX, 0, ()) + data + bytes(padding(len(data))) + block
+
+
+def _ustar(member: Member, flag: bytes, seconds: int, told: Container[bytes]) -> bytes:
+    """One header block. A number that a pax record has `told` stands as 0, a name as its first hundred bytes."""
+
+    def number(key: bytes, value: int, width: int) -> bytes:
+        return b"%0*o\0" % (width - 1, 0 if key in told else value)
+
+    device = (b"%07o\0" * 2) % (member.major, member.minor) if member.kind in ("char", "block") else bytes(16)
+    block = b"".join(
+        (
+            member.name[:100].ljust(100, b"\0"),
+            number(b"mode", member.mode, 8),
+            number(b"uid", member.uid, 8),
+            number(b"gid", member.gid, 8),
+            number(b"size", member.size, 12),
+            number(b"mtime", seconds, 12),
+            b" " * 8,
+            flag,
+            member.target[:100].ljust(100, b"\0"),
+            b"ustar\x0000".ljust(72, b"\0"),
+            device,
+        )
+    ).ljust(BLOCK, b"\0")
+    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
