@@ -40,7 +40,7 @@ setup: $(VENV)/.ready-to-test
 $(VENV)/.ready-to-run: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo 'Python 3.11 or newer is needed; make PYTHON=/path/to/python3.11 names another one.' >&2; exit 1; }
-	@$(call need,python3-venv,$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null,exit 1)
+	@$(call need,python3-venv,$(PYTHON) -c 'import ensurepip' 2>/dev/null,exit 1)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install --requirement requirements.txt
 	@touch $@
