@@ -37,7 +37,7 @@ LAYERS_MAX: Final = 125
 """Layers of one image (rule 20)."""
 
 
-class Platform(msgspec.Struct, frozen=True, kw_only=True):
+class Platform(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where an image of an index runs."""
 
     architecture: str

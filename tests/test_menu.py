@@ -1,4 +1,4 @@
-"""The menu's images are what their Pizzafiles say, as docker would have made them, and the committed layout has them."""
+"""The menu's images are what their Pizzafiles say, as docker would make them, and the committed layout has them."""
 
 from __future__ import annotations
 
