@@ -66,11 +66,9 @@ def _on_slice(context: Context, container: Container) -> Iterable[tuple[str, str
         return
     there = [name.decode("utf-8", "backslashreplace") for name in sorted(names)]
     if "jalapenos" not in there:
-        adding = shlex.quote(f"echo 'jalapeños, freshly cut' > {directory}/jalapenos")
-        yield f"Add jalapeños to slice {SLICE}", f"sh -c {adding}"
+        yield f"Add jalapeños to slice {SLICE}", f"sh -c \"echo 'jalapeños, freshly cut' > {directory}/jalapenos\""
     if "crust" in there:
-        dipping = shlex.quote(f"echo 'a dip of hot sauce' >> {directory}/crust")
-        yield f"Dip its crust in hot sauce (slice {SLICE})", f"sh -c {dipping}"
+        yield f"Dip its crust in hot sauce (slice {SLICE})", f"sh -c \"echo 'a dip of hot sauce' >> {directory}/crust\""
     for topping in there:
         if topping not in _BASE:
             yield f"Pick {topping} off slice {SLICE}", f"rm {shlex.quote(f'{directory}/{topping}')}"

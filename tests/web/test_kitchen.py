@@ -1,0 +1,343 @@
+"""The routes: who may write, what a form answers, and that a fragment is the page's own bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from tests.web.given import Visitor, forms
+from web.guard import HEADERS, Limits
+
+
+def test_the_first_page_invites(app: Flask) -> None:
+    page = Visitor(app).look()
+    assert [form.label for form in forms(page)] == ["Open a kitchen"]
+    assert "pizza/pepperoni" in page
+
+
+def test_opening_a_kitchen_gives_its_key_to_this_browser_alone(app: Flask) -> None:
+    answer = Visitor(app).press("Open a kitchen")
+    cookie = answer.headers["Set-Cookie"]
+    kitchen = answer.headers["Location"].removeprefix("/k/")
+    assert cookie.startswith(f"kitchen-{kitchen}=")
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
+
+
+def test_the_first_page_leads_back_to_the_kitchens_of_this_browser(app: Flask, visitor: Visitor) -> None:
+    assert f"/k/{visitor.kitchen}" in visitor.get("/").text
+    assert f"/k/{visitor.kitchen}" not in Visitor(app).get("/").text
+
+
+def test_every_button_shows_the_docker_command_that_it_posts(visitor: Visitor) -> None:
+    visitor.type("docker pull pizza/pepperoni")
+    visitor.type("docker run -d --name pizza-1 pizza/pepperoni")
+    posting = [form for form in forms(visitor.look()) if "command" in form.fields and form.label != "Run"]
+    assert [form.shown for form in posting] == [form.fields["command"] for form in posting]
+    labels = [form.label for form in posting]
+    for wanted in (
+        "Pull pizza/cheese",
+        "Run pizza/pepperoni:latest",
+        "Add jalapeños to slice 3",
+        "Dip its crust",
+        "Pick pepperoni off slice 3",
+        "Keep it: commit",
+    ):
+        assert any(label.startswith(wanted) for label in labels), wanted
+
+
+def test_every_button_does_what_it_shows(visitor: Visitor) -> None:
+    visitor.press("Pull pizza/pepperoni")
+    visitor.press("Run pizza/pepperoni:latest")
+    for label in (
+        "Add jalapeños",
+        "Dip its crust",
+        "Pick pepperoni",
+        "See what changed",
+        "Keep it",
+        "Stop it",
+        "Start",
+    ):
+        visitor.press(label)
+        assert 'data-status="0"' in visitor.look().split('id="terminal"')[1].split("</section>")[0].rsplit("<pre", 1)[1]
+    visitor.press("Throw it away")
+    assert "None yet: run an image" in visitor.look()
+
+
+def test_what_a_command_printed_shows_after_the_redirect(visitor: Visitor) -> None:
+    answer = visitor.type("docker pull pizza/cheese")
+    assert answer.headers["Location"] == f"/k/{visitor.kitchen}"
+    assert "Status: Downloaded newer image for pizza/cheese:latest" in visitor.look()
+
+
+def test_a_refused_command_shows_dockers_words_and_its_exit_code(visitor: Visitor) -> None:
+    visitor.type("docker frobnicate")
+    page = visitor.look()
+    assert "&#39;frobnicate&#39; is not a docker command" in page
+    assert "exit code 1" in page
+
+
+def test_an_open_quote_is_told(visitor: Visitor) -> None:
+    visitor.type("docker exec pizza-1 sh -c 'echo")
+    assert "No closing quotation: is a quote left open?" in visitor.look()
+
+
+def test_what_a_command_prints_cannot_become_markup(visitor: Visitor) -> None:
+    visitor.type("docker '<script>alert(1)</script>'")
+    assert "<script>alert" not in visitor.look()
+
+
+def test_a_fragment_is_the_pages_own_bytes(visitor: Visitor) -> None:
+    visitor.type("docker pull pizza/cheese")
+    fragment = visitor.get(visitor.here, **{"HX-Request": "true", "HX-Request-Type": "partial"}).text
+    assert fragment.strip().startswith('<main id="kitchen"')
+    assert fragment.strip() in visitor.look()
+
+
+def test_htmx_gets_the_fragment_and_a_plain_form_303(visitor: Visitor) -> None:
+    to, fields = f"{visitor.here}/do", {"command": "docker images"}
+    assert visitor.post(to, fields).status_code == 303
+    answer = visitor.post(to, fields, **{"HX-Request": "true"})
+    assert answer.status_code == 200
+    assert answer.text.strip().startswith('<main id="kitchen"')
+    assert "HX-Request" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("do", {"command": "docker pull pizza/cheese"}),
+        ("undo", {}),
+        ("redo", {}),
+        ("reset", {}),
+        ("jump", {"state": "0"}),
+    ],
+)
+def test_somebody_elses_kitchen_is_read_and_never_written(
+    app: Flask, visitor: Visitor, path: str, fields: dict[str, str]
+) -> None:
+    visitor.type("docker pull pizza/dough")
+    stranger, before = Visitor(app), visitor.state()
+    stranger.open()
+    assert stranger.get(visitor.here).status_code == 200
+    assert stranger.get(f"{visitor.here}/state.json").data == before
+    answer = stranger.post(f"{visitor.here}/{path}", fields)
+    assert answer.status_code == 403
+    assert "somebody else" in answer.text
+    assert visitor.state() == before
+
+
+def test_a_key_of_one_kitchen_opens_no_other(app: Flask, visitor: Visitor) -> None:
+    stranger = Visitor(app)
+    stranger.open()
+    cookie = stranger.client.get_cookie(f"kitchen-{stranger.kitchen}")
+    assert cookie
+    stranger.client.set_cookie(f"kitchen-{visitor.kitchen}", cookie.value)
+    assert stranger.post(f"{visitor.here}/do", {"command": "docker pull pizza/cheese"}).status_code == 403
+
+
+def test_a_stranger_sees_no_forms_but_the_fork(app: Flask, visitor: Visitor) -> None:
+    visitor.type("docker pull pizza/cheese")
+    page = Visitor(app).get(visitor.here).text
+    assert [form.action.split("/")[-1] for form in forms(page)] == ["fork"]
+    assert "/resume/" not in page
+
+
+def test_forking_gives_a_kitchen_of_ones_own_and_leaves_the_other(app: Flask, visitor: Visitor) -> None:
+    visitor.type("docker pull pizza/cheese")
+    before = visitor.state()
+    stranger = Visitor(app)
+    for way in (f"{visitor.here}/fork", re.findall(r'action="(/s/[^"]+/fork)"', stranger.get(visitor.here).text)[0]):
+        answer = stranger.post(way)
+        stranger.kitchen = answer.headers["Location"].removeprefix("/k/")
+        assert stranger.kitchen != visitor.kitchen
+        stranger.type("docker rmi pizza/cheese")
+        assert b'"images":[]' in stranger.state()
+    assert visitor.state() == before
+
+
+def test_the_command_fork_is_the_button_fork(visitor: Visitor) -> None:
+    visitor.type("docker pull pizza/cheese")
+    answer = visitor.type("fork")
+    assert re.fullmatch(r"/k/[0-9a-f]{16}", answer.headers["Location"])
+    assert answer.headers["Location"] != visitor.here
+
+
+def test_a_fork_asked_for_by_htmx_is_followed_by_the_browser(visitor: Visitor) -> None:
+    answer = visitor.post(f"{visitor.here}/do", {"command": "fork"}, **{"HX-Request": "true"})
+    assert (answer.status_code, answer.headers["HX-Redirect"][:3]) == (200, "/k/")
+
+
+def test_the_resume_address_opens_the_kitchen_in_another_browser(app: Flask, visitor: Visitor) -> None:
+    address = re.findall(r'href="(/resume/[^"]+)"', visitor.look())[0]
+    other = Visitor(app)
+    answer = other.get(address)
+    assert (answer.status_code, answer.headers["Location"]) == (303, visitor.here)
+    other.kitchen = visitor.kitchen
+    assert other.post(f"{visitor.here}/do", {"command": "docker pull pizza/cheese"}).status_code == 303
+
+
+def test_a_wrong_resume_address_opens_nothing(app: Flask) -> None:
+    answer = Visitor(app).get("/resume/x")
+    assert (answer.status_code, "Set-Cookie" in answer.headers) == (404, False)
+
+
+@pytest.mark.parametrize(
+    "path", ["/k/nobody", "/k/nobody/state.json", "/s/nothing", "/s/nothing/state.json", "/nowhere"]
+)
+def test_what_is_not_there_is_404_in_words(app: Flask, path: str) -> None:
+    answer = Visitor(app).get(path)
+    assert answer.status_code == 404
+    assert 'role="alert"' in answer.text
+
+
+@pytest.mark.parametrize("path", ["/k/nobody/do", "/k/nobody/undo", "/k/nobody/fork", "/s/nothing/fork"])
+def test_writing_to_what_is_not_there_is_404(app: Flask, path: str) -> None:
+    assert Visitor(app).post(path, {"command": "docker ps"}).status_code == 404
+
+
+def test_a_shared_state_stays_as_it_was(app: Flask, visitor: Visitor) -> None:
+    visitor.type("docker pull pizza/cheese")
+    address = re.findall(r'href="(/s/[^"]+)"', visitor.look())[0]
+    before = visitor.get(f"{address}/state.json").json
+    visitor.type("docker rmi pizza/cheese")
+    after = Visitor(app).get(f"{address}/state.json").json
+    assert before
+    assert after
+    assert after["images"] == before["images"]
+    assert [form.label for form in forms(visitor.get(address).text)] == ["Fork: take your own copy"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "docker save -o /tmp/out.tar pizza/cheese",
+        "docker save pizza/cheese",
+        "docker load -i /etc/passwd",
+        "docker export -o /tmp/out.tar pizza-1",
+        "docker cp /etc/passwd pizza-1:/pizza/passwd",
+        "docker cp pizza-1:/pizza/slice-1 /tmp/here",
+    ],
+)
+def test_a_visitors_command_reaches_no_file_of_the_server(visitor: Visitor, command: str) -> None:
+    visitor.type("docker pull pizza/cheese")
+    visitor.type("docker run -d --name pizza-1 pizza/cheese")
+    before = visitor.state()
+    visitor.type(command)
+    assert "no files of yours here" in visitor.look()
+    assert visitor.state() == before
+
+
+@pytest.mark.parametrize("verb", ["fsck", "gc", "fork somebody"])
+def test_verbs_over_everybodys_data_are_the_keepers(visitor: Visitor, verb: str) -> None:
+    visitor.type(verb)
+    assert "only who keeps the server may do that" in visitor.look()
+
+
+def test_a_command_ends_when_its_time_is_up(make_app: Callable[..., Flask]) -> None:
+    visitor = Visitor(make_app(limits=Limits(seconds=0)))
+    visitor.open()
+    visitor.type("docker pull pizza/cheese")
+    assert "cancelled" in visitor.look()
+    assert b'"images":[]' in visitor.state()
+
+
+# Hosts and origins
+
+
+def test_a_foreign_host_is_turned_away(app: Flask) -> None:
+    answer = Visitor(app).get("/", Host="evil.example")
+    assert answer.status_code == 421
+    assert "--name" in answer.text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:9999"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_a_change_that_another_origin_asks_for_is_refused(visitor: Visitor, headers: dict[str, str]) -> None:
+    before = visitor.state()
+    answer = visitor.post(f"{visitor.here}/do", {"command": "docker pull pizza/cheese"}, **headers)
+    assert answer.status_code == 403
+    assert visitor.post("/", **headers).status_code == 403
+    assert visitor.state() == before
+
+
+def test_a_client_that_names_no_origin_may_write_with_its_key(visitor: Visitor) -> None:
+    to = f"{visitor.here}/do"
+    answer = visitor.client.post(to, data={"command": "docker images"}, headers={"Host": "localhost"})
+    assert answer.status_code == 303
+
+
+@pytest.mark.parametrize("path", ["/", "/nowhere", "/static/kitchen.css", "/k/nobody"])
+def test_every_answer_is_hardened(app: Flask, path: str) -> None:
+    answer = Visitor(app).get(path)
+    assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+    answer.close()
+
+
+def test_the_policy_allows_no_inline_script_or_style_and_no_frame() -> None:
+    policy = HEADERS["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+
+
+def test_pages_have_no_inline_script_or_style(visitor: Visitor) -> None:
+    visitor.type("docker pull pizza/cheese")
+    for page in (visitor.look(), visitor.get("/").text):
+        assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son[a-z]+=|javascript:|hx-on", page)
+
+
+def test_pages_ask_no_other_host_for_anything(visitor: Visitor) -> None:
+    visitor.type("docker pull pizza/cheese")
+    for page in (visitor.look(), visitor.get("/").text):
+        assert not re.findall(r'(?:src|href|action)="(?:https?:)?//[^"]*"', page)
+
+
+# Bounds
+
+
+def test_a_long_command_is_refused(visitor: Visitor) -> None:
+    answer = visitor.post(f"{visitor.here}/do", {"command": "docker exec pizza-1 echo " + "x" * 17_000})
+    assert answer.status_code == 413
+
+
+def test_a_large_body_is_refused(visitor: Visitor) -> None:
+    assert visitor.post(f"{visitor.here}/do", {"command": "x" * 70_000}).status_code == 413
+
+
+def test_an_address_opens_a_bounded_number_of_kitchens_a_minute(make_app: Callable[..., Flask]) -> None:
+    visitor = Visitor(make_app(limits=Limits(kitchens_a_minute=3)))
+    answers = [visitor.post("/") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [303, 303, 303, 429]
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    kitchen = answers[0].headers["Location"]
+    assert visitor.post(f"{kitchen}/fork").status_code == 429
+
+
+def test_a_kitchen_sends_a_bounded_number_of_commands(make_app: Callable[..., Flask]) -> None:
+    visitor = Visitor(make_app(limits=Limits(burst=2, commands_a_second=1)))
+    visitor.open()
+    codes = [visitor.post(f"{visitor.here}/do", {"command": "docker ps"}).status_code for _ in range(3)]
+    assert codes == [303, 303, 429]
+
+
+def test_a_failure_of_ours_is_told_without_its_inside(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(app.extensions["shop"].journal, "create", broken)
+    app.testing = False
+    answer = Visitor(app).post("/")
+    assert answer.status_code == 500
+    assert "secret detail" not in answer.text
+    assert "your kitchen is as it was" in answer.text
