@@ -26,6 +26,7 @@ from engine import digest, terminal
 from engine.errors import EngineError
 from engine.journal import Journal
 from web import kitchen, menu, serving
+from web.compress import compress
 from web.guard import Guard, Limits
 from web.kitchen import Shop
 from web.terminals import Terminals
@@ -68,6 +69,7 @@ def create_app(
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {"size": terminal.size, "short": digest.short}
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
+    app.after_request(compress)
     shop.guard.watch(app)
     app.register_blueprint(kitchen.blueprint)
     app.register_error_handler(EngineError, _engine_error)
