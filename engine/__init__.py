@@ -10,7 +10,9 @@ It knows no web framework and no pizza. Modules form a ladder, each importing on
     layerstore                              layers by diff_id, read once
     union, snapshot                         many layers seen as one tree; a writable change set on top
     image                                   manifest, config and layers as one value
-    shell, registry, archive, usage         what reads or edits images and trees
+    platforms, transfer                     which image of an index to take; how an image comes in
+    registry, ocilayout                     the distribution API; a directory or archive of images behind it
+    shell, archive, usage                   what reads or edits images and trees
     remote                                  a registry seen from the client's side
     host                                    the Docker host as one immutable value
     terminal, commands                      docker's verbs and docker's words

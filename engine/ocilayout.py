@@ -1,0 +1,189 @@
+"""An OCI image layout, read: ``oci-layout``, ``index.json`` and ``blobs/<algorithm>/<hex>`` (image-layout.md; rule 25).
+
+The files may lie in a directory or in an archive; names are asked for, never listed, and each is either fixed or made
+of a parsed digest. As a catalogue for a registry, a descriptor of ``index.json`` whose reference name annotation is a
+whole reference, ``pizza/cheese:latest``, is a tag of a repository; a repository shows what its tags reach. What a
+layout says is not believed here: whoever reads a blob checks it. A story:
+
+    layout = Layout(Path("menu/layout"))
+    layout.index.manifests, layout.read(digest), layout.tags("pizza/cheese")
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple, Protocol
+
+from engine import digest as digests
+from engine import reference as references
+from engine import spec
+from engine.blobs import CHUNK
+from engine.digest import Digest
+from engine.errors import BlobUnknown, EngineError, LimitExceeded, MalformedDocument, ManifestUnknown, NameUnknown
+from engine.registry import Content
+from engine.spec import Descriptor, Index
+
+_DOCUMENTS: Final = spec.MANIFESTS | spec.INDEXES
+
+
+class Source(Protocol):
+    """Named bytes that are only read."""
+
+    def size(self, name: str) -> int | None:
+        """Length of a regular file in bytes; None where there is none of that name."""
+
+    def chunks(self, name: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Its bytes from `start` to `stop`; fewer where the file turns out to be shorter."""
+
+
+class Directory:
+    """The files below a directory. Names are trusted; what stands there is not: only regular files are opened."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def size(self, name: str) -> int | None:
+        try:
+            found = (self._path / name).stat()
+        except OSError:
+            return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+    def chunks(self, name: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        with (self._path / name).open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            yield from pieces(stream, start, size if stop is None else stop)
+
+
+def pieces(stream: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
+    """The bytes of a seekable file from `start` to `stop`, a piece at a time; others may move it meanwhile."""
+    while start < stop:
+        stream.seek(start)
+        chunk = stream.read(min(CHUNK, stop - start))
+        if not chunk:
+            return
+        start += len(chunk)
+        yield chunk
+
+
+class _Reach(NamedTuple):
+    """What a repository's tags reach: `manifests` and indexes, and the `blobs` that they need."""
+
+    manifests: dict[Digest, Descriptor]
+    blobs: set[Digest]
+
+
+class Layout:
+    """See the module. ``oci-layout`` and ``index.json`` are read once, here; `MalformedDocument` where they are not as
+    they must be."""
+
+    def __init__(self, source: Path | Source) -> None:
+        self._files: Source = Directory(source) if isinstance(source, Path) else source
+        spec.decode(self._document("oci-layout"), spec.Layout, "oci-layout")
+        index = spec.manifest_or_index(self._document("index.json"))
+        if not isinstance(index, Index):
+            raise MalformedDocument("index.json", "is not an index")
+        self.index = index
+        self._tagged: dict[str, dict[str, Descriptor]] = {}
+        for descriptor in index.manifests:
+            name = (descriptor.annotations or {}).get(spec.REF_NAME, "")
+            try:
+                reference = references.parse(name).tagged()
+            except EngineError:
+                continue  # a name of another kind is legal, and no tag of ours
+            if reference.tag:
+                self._tagged.setdefault(reference.repository, {}).setdefault(reference.tag, descriptor)
+        self._reached: dict[str, _Reach] = {}
+
+    # Blobs
+
+    def size(self, digest: Digest) -> int:
+        """Length of a blob in bytes; `BlobUnknown`."""
+        size = self._files.size(_name(digest))
+        if size is None:
+            raise BlobUnknown(digest)
+        return size
+
+    def chunks(self, digest: Digest) -> Iterator[bytes]:
+        """A blob's bytes, unchecked; `BlobUnknown`."""
+        self.size(digest)
+        return self._files.chunks(_name(digest))
+
+    def read(self, digest: Digest) -> bytes:
+        """A document's bytes, unchecked; `BlobUnknown`, or `LimitExceeded` where it is larger than documents may be."""
+        size = self.size(digest)
+        if size > spec.DOCUMENT_MAX:
+            raise LimitExceeded(f"document {digest} has {size:,} bytes", spec.DOCUMENT_MAX)
+        return b"".join(self._files.chunks(_name(digest), 0, spec.DOCUMENT_MAX))
+
+    # A catalogue
+
+    def repositories(self) -> list[str]:
+        """Names of all repositories, sorted."""
+        return sorted(self._tagged)
+
+    def tags(self, repository: str) -> list[str]:
+        """Its tags, sorted; `NameUnknown`."""
+        return sorted(self._tags(repository))
+
+    def manifest(self, repository: str, target: Digest | str) -> Content:
+        """A manifest or index, by tag or digest, under the media type that its descriptor gives it."""
+        descriptor = self._tags(repository).get(target) or self._reach(repository).manifests.get(Digest(target))
+        if descriptor is None or self._files.size(_name(descriptor.digest)) is None:
+            raise ManifestUnknown(f"{repository}{'@' if ':' in target else ':'}{target}")
+        return self._content(descriptor.digest, descriptor.media_type)
+
+    def blob(self, repository: str, digest: Digest) -> Content:
+        """A config or layer of one of the repository's manifests."""
+        if digest not in self._reach(repository).blobs:
+            raise BlobUnknown(digest)
+        return self._content(digest, "application/octet-stream")
+
+    def _content(self, digest: Digest, media_type: str) -> Content:
+        name = _name(digest)
+        return Content(digest, media_type, self.size(digest), lambda start, stop: self._files.chunks(name, start, stop))
+
+    def _tags(self, repository: str) -> dict[str, Descriptor]:
+        if repository not in self._tagged:
+            raise NameUnknown(repository)
+        return self._tagged[repository]
+
+    def _reach(self, repository: str) -> _Reach:
+        if repository not in self._reached:
+            self._reached[repository] = self._survey(self._tags(repository).values())
+        return self._reached[repository]
+
+    def _survey(self, roots: Iterable[Descriptor]) -> _Reach:
+        found = _Reach({}, set())
+        waiting = list(roots)
+        while waiting:
+            descriptor = waiting.pop()
+            if descriptor.digest in found.manifests:
+                continue
+            found.manifests[descriptor.digest] = descriptor
+            if descriptor.media_type not in _DOCUMENTS:
+                continue
+            try:
+                document = spec.manifest_or_index(self.read(descriptor.digest), descriptor.media_type)
+            except EngineError:
+                continue  # whoever asks for it will see
+            if isinstance(document, Index):
+                waiting.extend(document.manifests)
+            else:
+                found.blobs.update((document.config.digest, *(layer.digest for layer in document.layers)))
+        return found
+
+    def _document(self, name: str) -> bytes:
+        size = self._files.size(name)
+        if size is None:
+            raise MalformedDocument("OCI layout", f"it has no file {name}")
+        if size > spec.DOCUMENT_MAX:
+            raise LimitExceeded(f"{name} has {size:,} bytes", spec.DOCUMENT_MAX)
+        return b"".join(self._files.chunks(name, 0, spec.DOCUMENT_MAX))
+
+
+def _name(digest: Digest) -> str:
+    return f"blobs/{digests.algorithm(digest)}/{digests.encoded(digest)}"

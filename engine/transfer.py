@@ -1,0 +1,190 @@
+"""An image comes in: from a registry or an archive, checked piece by piece, into the pool.
+
+`receive` is all that pulling and loading have in common. Sizes are checked before digests (rule 19), and before a byte
+is asked for: what would not fit is refused at once. A layer that two positions share comes once. A blob that was stored
+is whole and is what its digest says, whatever fails after it; config and manifest are stored last, so an image is there
+with all its parts or not at all, and parts without an image are swept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from engine import digest as digests
+from engine import events as facts
+from engine import image as imaging
+from engine import spec
+from engine.blobs import BlobStore
+from engine.digest import Digest
+from engine.errors import (
+    Cancelled,
+    DigestMismatch,
+    EngineError,
+    LimitExceeded,
+    MalformedDocument,
+    SizeMismatch,
+    Unsupported,
+)
+from engine.events import Event
+from engine.image import Image
+from engine.layerstore import LayerStore
+from engine.spec import DOCUMENT_MAX, Descriptor, Manifest
+
+Fetch: TypeAlias = Callable[[Descriptor], Generator[bytes, None, None]]
+"""Where the bytes of a descriptor come from. They are counted and hashed by whoever takes them."""
+Phase: TypeAlias = Literal["waiting", "downloading", "verifying", "downloaded", "extracting", "done", "exists"]
+
+_CONFIGS: Final = frozenset({spec.OCI_CONFIG, spec.DOCKER_CONFIG})
+
+
+def ignore(_event: Event) -> None:
+    """Nobody watches."""
+
+
+def never() -> bool:
+    """Nobody cancels."""
+    return False
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Where images go, and on what terms.
+
+    `held` are the blobs that the host has: they are not fetched. `room` is how many bytes of others may be stored, None
+    for no bound. `progress` hears of `Progress`; `cancelled` is asked before each piece, and ends all by `Cancelled`.
+    """
+
+    blobs: BlobStore
+    layers: LayerStore
+    held: Container[Digest] = frozenset()
+    room: int | None = None
+    progress: Callable[[Event], None] = ignore
+    cancelled: Callable[[], bool] = never
+
+    def has(self, digest: Digest) -> bool:
+        """Whether the host holds it, and the pool has it, as it then must."""
+        return digest in self.held and digest in self.blobs
+
+    def watched(self, pieces: Iterable[bytes], descriptor: Descriptor) -> Iterator[bytes]:
+        """`pieces`, told of as they pass."""
+        done = 0
+        for piece in pieces:
+            done += len(piece)
+            self.tell(descriptor, "downloading", done)
+            yield piece
+
+    def tell(self, descriptor: Descriptor, phase: Phase, done: int = 0) -> None:
+        """Say how far a blob has come, unless nobody wants it any more."""
+        if self.cancelled():
+            raise Cancelled
+        self.progress(facts.Progress(digest=descriptor.digest, phase=phase, done=done, total=descriptor.size))
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An image that came. `events` tell of its config and of each distinct layer, bottom first; `avoided` is the
+    content of the layers that the host held."""
+
+    image: Image
+    events: tuple[Event, ...]
+    avoided: int
+
+
+def receive(manifest: Manifest, content: bytes, digest: Digest, fetch: Fetch, pool: Pool) -> Received:
+    """Bring the image whose manifest is `content` into the pool.
+
+    `SizeMismatch`, `DigestMismatch`, `MalformedDocument`, `MalformedLayer`, `LimitExceeded`, `Unsupported`,
+    `Cancelled`, and whatever `fetch` raises.
+    """
+    sizes = _sizes(manifest)
+    new = len(content) + sum(size for blob, size in sizes.items() if not pool.has(blob))
+    if pool.room is not None and new > pool.room:
+        raise LimitExceeded(f"the image needs {new:,} bytes of new blobs", pool.room)
+    config, events = _config(manifest.config, fetch, pool)
+    image = imaging.assemble(digest, manifest, spec.image_config(config))
+    events += _layers(image, fetch, pool)
+    pool.blobs.put(config, digest=manifest.config.digest)
+    pool.blobs.put(content, digest=digest)
+    return Received(image, tuple(events), sum(e.size for e in events if isinstance(e, facts.LayerReused)))
+
+
+def document(pieces: Iterable[bytes], descriptor: Descriptor) -> bytes:
+    """A whole document, of the size and digest that its descriptor says."""
+    if descriptor.size > DOCUMENT_MAX:
+        raise LimitExceeded(f"document {descriptor.digest} has {descriptor.size:,} bytes", DOCUMENT_MAX)
+    content = gather(pieces, descriptor.size)
+    if len(content) != descriptor.size:
+        raise SizeMismatch(descriptor.size, len(content))
+    actual = digests.of(content, digests.algorithm(descriptor.digest))
+    if actual != descriptor.digest:
+        raise DigestMismatch(descriptor.digest, actual)
+    return content
+
+
+def gather(pieces: Iterable[bytes], limit: int) -> bytes:
+    """`pieces` together, no further than the one that passes `limit` bytes."""
+    content = bytearray()
+    for piece in pieces:
+        content += piece
+        if len(content) > limit:
+            break
+    return bytes(content)
+
+
+def _sizes(manifest: Manifest) -> dict[Digest, int]:
+    """The blobs that an image needs; the same one cannot have two sizes."""
+    if manifest.config.media_type not in _CONFIGS:
+        raise Unsupported(f"this is no container image: its config is of type {manifest.config.media_type!r}")
+    sizes: dict[Digest, int] = {}
+    for descriptor in (manifest.config, *manifest.layers):
+        if sizes.setdefault(descriptor.digest, descriptor.size) != descriptor.size:
+            why = f"{descriptor.digest} has {sizes[descriptor.digest]} bytes here and {descriptor.size} there"
+            raise MalformedDocument("manifest", why)
+    return sizes
+
+
+def _config(descriptor: Descriptor, fetch: Fetch, pool: Pool) -> tuple[bytes, list[Event]]:
+    if pool.has(descriptor.digest):
+        return document(pool.blobs.chunks(descriptor.digest), descriptor), []
+    if pool.cancelled():
+        raise Cancelled
+    with closing(fetch(descriptor)) as pieces:
+        content = document(pieces, descriptor)
+    return content, [facts.DocumentPulled(kind="config", digest=descriptor.digest, size=descriptor.size)]
+
+
+def _layers(image: Image, fetch: Fetch, pool: Pool) -> list[Event]:
+    """Each distinct blob once; its diff_id is checked in every place that it has in the stack (rule 26)."""
+    events: list[Event] = []
+    diff_ids: dict[Digest, Digest] = {}
+    for descriptor in {descriptor.digest: descriptor for descriptor in image.manifest.layers}.values():
+        pool.tell(descriptor, "exists" if pool.has(descriptor.digest) else "waiting")
+    for layer, descriptor in zip(image.layers, image.manifest.layers, strict=True):
+        try:
+            if layer.digest not in diff_ids:
+                events.append(_layer(layer.diff_id, descriptor, fetch, pool))
+                diff_ids[layer.digest] = layer.diff_id
+            elif diff_ids[layer.digest] != layer.diff_id:
+                raise DigestMismatch(layer.diff_id, diff_ids[layer.digest])
+        except EngineError as error:
+            raise error.while_(f"layer {layer.position + 1} of {len(image.layers)}") from error
+    return events
+
+
+def _layer(diff_id: Digest, descriptor: Descriptor, fetch: Fetch, pool: Pool) -> Event:
+    held = pool.has(descriptor.digest)
+    if held:
+        if (actual := pool.blobs.size(descriptor.digest)) != descriptor.size:
+            raise SizeMismatch(descriptor.size, actual)
+        layer = pool.layers.get(descriptor.digest, diff_id)
+    else:
+        with closing(fetch(descriptor)) as pieces:
+            pool.blobs.put(pool.watched(pieces, descriptor), digest=descriptor.digest, size=descriptor.size)
+        pool.tell(descriptor, "downloaded", descriptor.size)
+        layer = pool.layers.unpack(descriptor.digest, diff_id, lambda done: pool.tell(descriptor, "extracting", done))
+        pool.tell(descriptor, "done", descriptor.size)
+    kind = facts.LayerReused if held else facts.LayerPulled
+    return kind(digest=descriptor.digest, diff_id=diff_id, size=descriptor.size, unpacked=layer.unpacked)
