@@ -91,16 +91,25 @@ class _Source(io.RawIOBase):
         return size
 
 
-def _open(source: _Source) -> _Readable:
-    head = source.head
+def recognise(head: bytes) -> str:
+    """The compression of what begins with `head`, six bytes or more: ``gzip``, ``zstd``, the name of one that OCI does
+    not know, or nothing where there is none."""
     if head.startswith(b"\x1f\x8b"):
-        return igzip.IGzipFile(fileobj=source, mode="rb")  # type: ignore[no-untyped-call]
+        return "gzip"
     if head.startswith(b"\x28\xb5\x2f\xfd") or (head[1:4] == b"\x2a\x4d\x18" and head[0] >> 4 == 5):
+        return "zstd"
+    return next((name for magic, name in _OTHERS.items() if head.startswith(magic)), "")
+
+
+def _open(source: _Source) -> _Readable:
+    name = recognise(source.head)
+    if name == "gzip":
+        return igzip.IGzipFile(fileobj=source, mode="rb")  # type: ignore[no-untyped-call]
+    if name == "zstd":
         file = cast(BinaryIO, source)
         return ZstdDecompressor(max_window_size=_WINDOW_MAX).stream_reader(file, CHUNK, read_across_frames=True)
-    for magic, name in _OTHERS.items():
-        if head.startswith(magic):
-            raise Unsupported(f"a layer compressed with {name}; gzip, zstd or none are read")
+    if name:
+        raise Unsupported(f"compressed with {name}; gzip, zstd or none are read")
     return io.BufferedReader(source)
 
 

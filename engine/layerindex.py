@@ -22,7 +22,7 @@ _PATH_MAX: Final = 4096
 _NAME_MAX: Final = 255
 _HOPS_MAX: Final = 40
 """Linux's limits: of a path and of a name in bytes, of symlinks on the way along a path."""
-_STEPS_MAX: Final = 1_000_000
+_STEPS_MAX: Final = 5_000_000
 """Path components walked for all symlinks of a layer together."""
 _DOTS: Final = frozenset({b"", b".", b".."})
 
@@ -62,6 +62,7 @@ class Indexer:
         self._unresolved: list[_Hardlink] = []
         self._parents: dict[bytes, _Parent] = {}
         self._symlinks: dict[bytes, Entry] = {}
+        self._resolved: dict[bytes, bytes] = {}
 
     def add(self, member: Member) -> None:
         """Take the next member of the tar."""
@@ -201,7 +202,8 @@ class Indexer:
         if not links or not any(path in links for path in self._directories()):
             return
         for path, entry in links.items():
-            self._symlinks[self._bend(path)] = entry
+            directory, _, name = path.rpartition(b"/")
+            self._symlinks[_join(self._resolve(directory), name)] = entry
         entries, self._entries = self._entries, {}
         for path, entry in entries.items():
             self._place(self._bend(path), entry)
@@ -213,6 +215,7 @@ class Indexer:
         seen = {b""}
         for path in {parent.path for parent in self._parents.values()}:
             while path not in seen:
+                self._grow(path)
                 seen.add(path)
                 yield path
                 path = path.rpartition(b"/")[0]  # noqa: PLW2901
@@ -222,7 +225,10 @@ class Indexer:
         if not self._symlinks:
             return path
         directory, _, name = path.rpartition(b"/")
-        return _join(self._resolve(directory), name)
+        resolved = self._resolved.get(directory)
+        if resolved is None:
+            resolved = self._resolved[directory] = self._resolve(directory)
+        return _join(resolved, name)
 
     def _resolve(self, directory: bytes) -> bytes:
         """`directory` with the layer's own symlinks followed; dots never lead above the root."""
@@ -233,15 +239,14 @@ class Indexer:
                 done = done[:-1] or [b""]
             if name in _DOTS:
                 continue
-            self._steps += 1
             path = _join(done[-1], name)
             link = self._symlinks.get(path)
+            hops, self._steps = hops + (link is not None), self._steps + 1
+            if hops > _HOPS_MAX or self._steps > _STEPS_MAX or len(done) > self._limits.depth:
+                raise MalformedLayer(display(directory), "leads through too many symlinks")
             if link is None:
                 done.append(path)
                 continue
-            hops += 1
-            if hops > _HOPS_MAX or self._steps > _STEPS_MAX or len(done) > self._limits.depth:
-                raise MalformedLayer(display(directory), "leads through too many symlinks")
             if link.target.startswith(b"/"):
                 done = [b""]
             todo.extend(reversed(link.target.split(b"/")))

@@ -18,7 +18,7 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
@@ -48,6 +48,8 @@ ENTRIES: Final = 400_000
 _BLOCK: Final = 64 << 10
 """Bytes of the tar that one checksum covers; divides a decompressed chunk."""
 _MAGIC: Final = b"layer index 1\n"  # another number for another shape
+_AHEAD: Final = 4
+"""Chunks that wait between the threads; fewer, and they wait for each other."""
 _TRIES: Final = 3
 _LOCKS: Final = 64
 
@@ -94,9 +96,13 @@ class LayerStore:
         """The layer `diff_id`, read from `blob` where it is not at hand. Errors are those of `unpack`."""
         layer = self._layers.get(diff_id)
         if layer is None:
-            with self._locks[hash(diff_id) % _LOCKS]:  # a crowd that asks for it reads it once
+            with self.lock(diff_id):  # a crowd that asks for it reads it once
                 layer = self._layers.get(diff_id) or self._load(blob, diff_id) or self.unpack(blob, diff_id)
         return layer
+
+    def lock(self, diff_id: Digest) -> threading.Lock:
+        """What to hold while a layer is made, so that it is not made twice at a time."""
+        return self._locks[hash(diff_id) % _LOCKS]
 
     def unpack(
         self, blob: Digest, diff_id: Digest | None = None, progress: Callable[[int], None] | None = None
@@ -126,17 +132,16 @@ class LayerStore:
         write: Callable[[bytes], None],
         progress: Callable[[int], None] | None,
     ) -> Index:
-        """One pass over a blob: inflating and hashing run in threads of their own, a chunk ahead and a chunk beside."""
+        """One pass over a blob. Inflating, half of the work, runs ahead in a thread of its own."""
         limits = self._limits
         reader, indexer = tar.Reader(limits.extension), Indexer(limits)
-        with self._blobs.open(blob) as stream, ThreadPoolExecutor(2) as pool:
+        with self._blobs.open(blob) as stream, ThreadPoolExecutor(1) as thread:
             pieces = iter(partial(stream.read, CHUNK), b"")
-            for chunk in _ahead(decompress(pieces, limit=limits.unpacked, ratio=limits.ratio), pool):
-                hashed = pool.submit(update, chunk)
+            for chunk in _ahead(decompress(pieces, limit=limits.unpacked, ratio=limits.ratio), thread):
+                update(chunk)
                 for member in reader.feed(chunk):
                     indexer.add(member)
                 write(chunk)
-                hashed.result()
                 if progress is not None:
                     progress(stream.tell())
         reader.close()
@@ -172,13 +177,22 @@ class _Tar:
     sums: bytes
 
     def read(self, offset: int, size: int) -> bytes:
+        data = self._cached(offset, size)
+        if data is None:
+            with self.store.lock(self.diff_id):  # a crowd that misses it makes it once
+                for _ in range(_TRIES):  # made, it may be evicted again before it is read
+                    data = self._cached(offset, size)
+                    if data is not None:
+                        return data
+                    self.store.unpack(self.blob, self.diff_id)
+            raise Corrupt(f"the cached layer {self.diff_id} does not read back as it was written")
+        return data
+
+    def _cached(self, offset: int, size: int) -> bytes | None:
         first, last = offset // _BLOCK, (offset + size - 1) // _BLOCK
-        for _ in range(_TRIES):
-            data = self.files.read(_tar_name(self.diff_id), first * _BLOCK, (last + 1 - first) * _BLOCK)
-            if _checksums(data) == self.sums[4 * first : 4 * last + 4]:
-                return data[offset - first * _BLOCK :][:size]
-            self.store.unpack(self.blob, self.diff_id)
-        raise Corrupt(f"the cached layer {self.diff_id} does not read back as it was written")
+        data = self.files.read(_tar_name(self.diff_id), first * _BLOCK, (last + 1 - first) * _BLOCK)
+        sound = _checksums(data) == self.sums[4 * first : 4 * last + 4]
+        return data[offset - first * _BLOCK :][:size] if sound else None
 
 
 class _Recent:
@@ -212,11 +226,11 @@ def _weight(layer: Layer) -> int:
     return 1 + len(layer.entries) + len(layer.whiteouts) + len(layer.opaques)
 
 
-def _ahead(chunks: Iterator[bytes], pool: Executor) -> Iterator[bytes]:
-    """`chunks`, the next one being made in `pool` while the caller is busy with this one."""
-    coming = pool.submit(next, chunks, b"")
-    while chunk := coming.result():
-        coming = pool.submit(next, chunks, b"")
+def _ahead(chunks: Iterator[bytes], thread: Executor) -> Iterator[bytes]:
+    """`chunks`, the next few being made in `thread` while the caller is busy with one. An error comes in its turn."""
+    coming = deque(thread.submit(next, chunks, b"") for _ in range(_AHEAD))
+    while chunk := coming.popleft().result():
+        coming.append(thread.submit(next, chunks, b""))
         yield chunk
 
 

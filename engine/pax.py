@@ -7,7 +7,7 @@ an extended attribute, which may well be empty. What breaks the grammar is a `Va
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 XATTR: Final = b"SCHILY.xattr."
@@ -52,29 +52,30 @@ def _record(key: bytes, value: bytes) -> bytes:
     return b"%d" % length + rest
 
 
-def number(records: Mapping[bytes, bytes], key: bytes, otherwise: int) -> int:
-    """The record `key` as a whole number, `otherwise` where there is none."""
-    text = records.get(key)
-    if not text:
-        return otherwise
-    if not text.isdigit() or len(text) > _LENGTH_DIGITS:
-        raise ValueError(f"the pax record {key.decode()} is {text[:40]!r}, no whole number")
-    return int(text)
+def text(value: bytes) -> bytes:
+    """A name."""
+    if b"\0" in value:
+        raise ValueError("a name with a NUL in it")
+    return value
 
 
-def nanoseconds(records: Mapping[bytes, bytes], key: bytes, otherwise: int) -> int:
-    """The record `key`, a decimal number of seconds, in nanoseconds; `otherwise` where there is none."""
-    text = records.get(key)
-    if not text:
-        return otherwise
-    found = _SECONDS.fullmatch(text)
+def number(value: bytes) -> int:
+    """A whole number."""
+    if not value.isdigit() or len(value) > _LENGTH_DIGITS:
+        raise ValueError("no whole number")
+    return int(value)
+
+
+def nanoseconds(value: bytes) -> int:
+    """A decimal number of seconds, as nanoseconds; what is below one is dropped."""
+    found = _SECONDS.fullmatch(value)
     if not found:
-        raise ValueError(f"the pax record {key.decode()} is {text[:40]!r}, no number of seconds")
-    fraction = int((found[3] or b"")[:9].ljust(9, b"0"))
-    value = int(found[2]) * _NANO + fraction
-    return -value if found[1] else value
+        raise ValueError("no number of seconds")
+    count = int(found[2]) * _NANO + int((found[3] or b"")[:9].ljust(9, b"0"))
+    return -count if found[1] else count
 
 
-def xattrs(records: Iterable[tuple[bytes, bytes]]) -> Xattrs:
+def xattrs(records: Mapping[bytes, bytes]) -> Xattrs:
     """The extended attributes among `records`, sorted by name."""
-    return tuple(sorted((key[len(XATTR) :], value) for key, value in records if key.startswith(XATTR)))
+    names = [key for key in records if key.startswith(XATTR)]
+    return tuple((key[len(XATTR) :], records[key]) for key in sorted(names)) if names else NONE

@@ -15,11 +15,12 @@ no size is negative, no checksum goes unread, and names are bytes as they came, 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
-from typing import Final, NoReturn
+from collections.abc import Callable, Container, Iterator, Mapping
+from typing import Any, Final, NoReturn
 from zlib import adler32
 
 import msgspec
+from msgspec.structs import replace
 
 from engine import pax
 from engine.errors import LimitExceeded, MalformedLayer, Unsupported
@@ -46,9 +47,19 @@ _KINDS: Final = {
     b"6": "fifo",
 }
 _FLAGS: Final = {kind: flag for flag, kind in _KINDS.items()} | {"file": b"0"}
-_LONG_NAME, _LONG_TARGET, _PAX, _PAX_GLOBAL = b"L", b"K", b"x", b"g"
-_EXTENSIONS: Final = frozenset({_LONG_NAME, _LONG_TARGET, _PAX, _PAX_GLOBAL})
-_SPARSE: Final = b"S"
+_LINKS: Final = frozenset({"link", "symlink"})
+_DEVICES: Final = frozenset({"char", "block"})
+_PAX, _PAX_GLOBAL, _SPARSE = b"x", b"g", b"S"
+_LONG: Final = {b"L": "name", b"K": "target"}
+_EXTENSIONS: Final = frozenset({_PAX, _PAX_GLOBAL, *_LONG})
+_AMENDMENTS: Final[Mapping[bytes, tuple[str, Callable[[bytes], Any]]]] = {
+    b"path": ("name", pax.text),
+    b"linkpath": ("target", pax.text),
+    b"size": ("size", pax.number),
+    b"uid": ("uid", pax.number),
+    b"gid": ("gid", pax.number),
+    b"mtime": ("mtime", pax.nanoseconds),
+}
 
 _INT64_MAX: Final = (1 << 63) - 1
 _ID_MAX: Final = (1 << 32) - 1
@@ -94,7 +105,7 @@ class Reader:
         self._zeros = 0
         self._globals: dict[bytes, bytes] = {}
         self._records: dict[bytes, bytes] = {}
-        self._long: dict[bytes, bytes] = {}
+        self._long: dict[str, bytes] = {}
 
     def feed(self, piece: bytes) -> Iterator[Member]:
         """The members whose headers end within `piece`; to be exhausted before the next piece is fed.
@@ -108,14 +119,15 @@ class Reader:
         end = base + len(piece)
         while here + BLOCK <= end and self._zeros < 2:
             block = piece[here - base : here - base + BLOCK]
+            flag = block[156:157]
             if block == _ZERO:
                 self._zeros += 1
                 here += BLOCK
                 continue
             if self._zeros:
                 _fail(here, "an entry follows a zero block, so readers would disagree on where the archive ends")
-            if block[156:157] not in _EXTENSIONS:
-                member = self._member(block, here)
+            if flag not in _EXTENSIONS:
+                member = self._member(block, flag, here)
                 yield member
                 here = member.offset + member.size + padding(member.size)
                 continue
@@ -123,7 +135,7 @@ class Reader:
             begin = here + BLOCK
             if begin + size + padding(size) > end:
                 break
-            self._extend(block[156:157], piece[begin - base : begin - base + size], here)
+            self._extend(flag, piece[begin - base : begin - base + size], here)
             here = begin + size + padding(size)
         self._next = here
         self._tail = piece[here - base :] if self._zeros < 2 else b""
@@ -136,71 +148,59 @@ class Reader:
         if self._zeros < 2 and (self._tail or self._next > self._base):
             _fail(self._base, "the tar ends in the middle of an entry")
 
-    def _member(self, block: bytes, here: int) -> Member:
-        mode, uid, gid, size, seconds = _numbers(block, here)
-        flag = block[156:157]
-        name = block[:100].partition(b"\0")[0]
-        kind = _KINDS.get(flag)
-        if kind is None:
-            _refuse(flag, name, here)
-        if block[345] and block[257:263] == b"ustar\0":
-            name = block[345:500].partition(b"\0")[0] + b"/" + name
-        target = block[157:257].partition(b"\0")[0] if kind in ("link", "symlink") else b""
-        major = minor = 0
-        if kind in ("char", "block"):
-            major = _bounded(_number(block[329:337], here), _MAJOR_MAX, "device number", here)
-            minor = _bounded(_number(block[337:345], here), _MINOR_MAX, "device number", here)
-        mtime, xattrs = seconds * _NANO, pax.NONE
-        if self._records or self._globals:
-            records = self._globals | self._records
-            name, target = records.get(b"path") or name, records.get(b"linkpath") or target
-            if any(key.startswith(pax.SPARSE) for key in records):
-                _refuse(_SPARSE, records.get(b"GNU.sparse.name", name), here)
-            try:
-                size = pax.number(records, b"size", size)
-                uid, gid = pax.number(records, b"uid", uid), pax.number(records, b"gid", gid)
-                mtime = pax.nanoseconds(records, b"mtime", mtime)
-            except ValueError as error:
-                raise _malformed(here, str(error)) from error
-            xattrs = pax.xattrs(records.items())
-            self._records = {}
-        if self._long:
-            name, target = self._long.get(_LONG_NAME, name), self._long.get(_LONG_TARGET, target)
-            self._long = {}
-        if b"\0" in name or b"\0" in target:
-            _fail(here, "a name contains a NUL")
-        if flag == b"\0" and name.endswith(b"/"):
-            kind = "dir"  # V7 had no other way to say so
-        return Member(
-            kind,
-            name,
-            mode & 0o7777,
-            _bounded(uid, _ID_MAX, "user id", here),
-            _bounded(gid, _ID_MAX, "group id", here),
-            max(-_INT64_MAX, min(mtime, _INT64_MAX)),
-            _bounded(size, _INT64_MAX, "size", here) if kind == "file" else 0,
-            target,
-            here + BLOCK,
-            major,
-            minor,
-            xattrs,
-        )
+    def _member(self, block: bytes, flag: bytes, here: int) -> Member:
+        member = _decode(block, flag, here)
+        if self._records or self._globals or self._long:
+            member = self._amended(member, here)
+        if flag == b"\0" and member.name.endswith(b"/"):
+            member = replace(member, kind="dir")  # V7 had no other way to say so
+        if member.kind != "file" and member.size:
+            member = replace(member, size=0)
+        if not (0 <= member.uid <= _ID_MAX and 0 <= member.gid <= _ID_MAX):
+            _fail(here, f"{display(member.name)} has the impossible owner {member.uid}:{member.gid}")
+        if not 0 <= member.size <= _INT64_MAX:
+            _fail(here, f"{display(member.name)} has the impossible size {member.size}")
+        if not -_INT64_MAX <= member.mtime <= _INT64_MAX:  # as far as 64 bits go: the years 1677 to 2262
+            member = replace(member, mtime=max(-_INT64_MAX, min(member.mtime, _INT64_MAX)))
+        return member
+
+    def _amended(self, member: Member, here: int) -> Member:
+        """`member` with what the extended headers before it say; those of its own are thereby used up."""
+        records = self._globals | self._records
+        said: dict[str, Any] = {"xattrs": pax.xattrs(records)}
+        for key, value in records.items():
+            if key in _AMENDMENTS and value:
+                field, convert = _AMENDMENTS[key]
+                try:
+                    said[field] = convert(value)
+                except ValueError as error:
+                    _fail(here, f"the pax record {key.decode()} is {value[:40]!r}, {error}")
+            elif key.startswith(pax.SPARSE):
+                _refuse(_SPARSE, records.get(b"GNU.sparse.name", member.name), here)
+        said |= self._long
+        if member.kind not in _LINKS:
+            said.pop("target", None)
+        self._records, self._long = {}, {}
+        return replace(member, **said)
 
     def _extension_size(self, block: bytes, here: int) -> int:
-        size = _bounded(_numbers(block, here)[3], _INT64_MAX, "size", here)
+        _check(block, _number(block[148:156], here), here)
+        size = _number(block[124:136], here)
+        if size < 0:
+            _fail(here, f"an extended header has the impossible size {size}")
         if size > self._limit:
             raise LimitExceeded(f"an extended tar header of {size:,} bytes", self._limit)
         return size
 
     def _extend(self, flag: bytes, data: bytes, here: int) -> None:
         """Keep what an extended header says of the next entry, or a global one of all that follow."""
-        if flag in (_LONG_NAME, _LONG_TARGET):
-            self._long[flag] = data.partition(b"\0")[0]
+        if flag in _LONG:
+            self._long[_LONG[flag]] = data.partition(b"\0")[0]
             return
         try:
             records = pax.parse(data)
         except ValueError as error:
-            raise _malformed(here, str(error)) from error
+            _fail(here, str(error))
         if flag == _PAX:
             self._records |= records
             return
@@ -208,6 +208,24 @@ class Reader:
         held = sum(len(key) + len(value) for key, value in self._globals.items())
         if held > self._limit:
             raise LimitExceeded(f"global tar headers of {held:,} bytes", self._limit)
+
+
+def _decode(block: bytes, flag: bytes, here: int) -> Member:
+    """What one header block says by itself."""
+    mode, uid, gid, size, seconds = _numbers(block, here)
+    name = block[:100].partition(b"\0")[0]
+    kind = _KINDS.get(flag)
+    if kind is None:
+        _refuse(flag, name, here)
+    if block[345] and block[257:263] == b"ustar\0":
+        name = block[345:500].partition(b"\0")[0] + b"/" + name
+    target = block[157:257].partition(b"\0")[0] if kind in _LINKS else b""
+    major = minor = 0
+    if kind in _DEVICES:
+        major, minor = _number(block[329:337], here), _number(block[337:345], here)
+        if not (0 <= major <= _MAJOR_MAX and 0 <= minor <= _MINOR_MAX):
+            _fail(here, f"{display(name)} has the impossible device number {major}:{minor}")
+    return Member(kind, name, mode & 0o7777, uid, gid, seconds * _NANO, size, target, here + BLOCK, major, minor)
 
 
 def _numbers(block: bytes, here: int) -> tuple[int, int, int, int, int]:
@@ -256,12 +274,6 @@ def _number(field: bytes, here: int) -> int:
     return int(text or b"0", 8)
 
 
-def _bounded(value: int, limit: int, what: str, here: int) -> int:
-    if not 0 <= value <= limit:
-        _fail(here, f"the impossible {what} {value}")
-    return value
-
-
 def _refuse(flag: bytes, name: bytes, here: int) -> NoReturn:
     if flag == _SPARSE:
         raise Unsupported(f"the sparse file {display(name)} in a layer")
@@ -269,11 +281,7 @@ def _refuse(flag: bytes, name: bytes, here: int) -> NoReturn:
 
 
 def _fail(here: int, why: str) -> NoReturn:
-    raise _malformed(here, why)
-
-
-def _malformed(here: int, why: str) -> MalformedLayer:
-    return MalformedLayer(f"byte {here:,} of the tar", why)
+    raise MalformedLayer(f"byte {here:,} of the tar", why)
 
 
 # Writing
@@ -315,7 +323,7 @@ def _ustar(member: Member, flag: bytes, seconds: int, told: Container[bytes]) ->
     def number(key: bytes, value: int, width: int) -> bytes:
         return b"%0*o\0" % (width - 1, 0 if key in told else value)
 
-    device = (b"%07o\0" * 2) % (member.major, member.minor) if member.kind in ("char", "block") else bytes(16)
+    device = (b"%07o\0" * 2) % (member.major, member.minor) if member.kind in _DEVICES else bytes(16)
     block = b"".join(
         (
             member.name[:100].ljust(100, b"\0"),
