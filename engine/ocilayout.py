@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, Protocol
 
@@ -35,7 +35,7 @@ class Source(Protocol):
     def size(self, name: str) -> int | None:
         """Length of a regular file in bytes; None where there is none of that name."""
 
-    def chunks(self, name: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def chunks(self, name: str, start: int = 0, stop: int | None = None) -> Generator[bytes, None, None]:
         """Its bytes from `start` to `stop`; fewer where the file turns out to be shorter."""
 
 
@@ -52,13 +52,13 @@ class Directory:
             return None
         return found.st_size if stat.S_ISREG(found.st_mode) else None
 
-    def chunks(self, name: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def chunks(self, name: str, start: int = 0, stop: int | None = None) -> Generator[bytes, None, None]:
         with (self._path / name).open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
             yield from pieces(stream, start, size if stop is None else stop)
 
 
-def pieces(stream: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
+def pieces(stream: BinaryIO, start: int, stop: int) -> Generator[bytes, None, None]:
     """The bytes of a seekable file from `start` to `stop`, a piece at a time; others may move it meanwhile."""
     while start < stop:
         stream.seek(start)
@@ -100,6 +100,9 @@ class Layout:
 
     # Blobs
 
+    def __contains__(self, digest: Digest) -> bool:
+        return self._files.size(_name(digest)) is not None
+
     def size(self, digest: Digest) -> int:
         """Length of a blob in bytes; `BlobUnknown`."""
         size = self._files.size(_name(digest))
@@ -107,7 +110,7 @@ class Layout:
             raise BlobUnknown(digest)
         return size
 
-    def chunks(self, digest: Digest) -> Iterator[bytes]:
+    def chunks(self, digest: Digest) -> Generator[bytes, None, None]:
         """A blob's bytes, unchecked; `BlobUnknown`."""
         self.size(digest)
         return self._files.chunks(_name(digest))

@@ -11,7 +11,7 @@ contract. Invariants: nothing that a registry says is believed before its size a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -184,7 +184,7 @@ class Pulled:
 def pull(
     reference: Reference,
     remote: Remote,
-    held: Container[Digest],
+    held: Collection[Digest],
     blobs: BlobStore,
     layers: LayerStore,
     *,

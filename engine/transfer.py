@@ -8,9 +8,9 @@ with all its parts or not at all, and parts without an image are swept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from engine import digest as digests
@@ -37,7 +37,7 @@ Fetch: TypeAlias = Callable[[Descriptor], Generator[bytes, None, None]]
 """Where the bytes of a descriptor come from. They are counted and hashed by whoever takes them."""
 Phase: TypeAlias = Literal["waiting", "downloading", "verifying", "downloaded", "extracting", "done", "exists"]
 
-_CONFIGS: Final = frozenset({spec.OCI_CONFIG, spec.DOCKER_CONFIG})
+CONFIGS: Final = frozenset({spec.OCI_CONFIG, spec.DOCKER_CONFIG})
 
 
 def ignore(_event: Event) -> None:
@@ -59,10 +59,15 @@ class Pool:
 
     blobs: BlobStore
     layers: LayerStore
-    held: Container[Digest] = frozenset()
+    held: Collection[Digest] = frozenset()
     room: int | None = None
     progress: Callable[[Event], None] = ignore
     cancelled: Callable[[], bool] = never
+
+    def after(self, received: Received) -> Pool:
+        """The terms for another image of the same host, once this one has come."""
+        held = frozenset((*self.held, received.image.digest, *received.image.content))
+        return replace(self, held=held, room=None if self.room is None else self.room - received.new)
 
     def has(self, digest: Digest) -> bool:
         """Whether the host holds it, and the pool has it, as it then must."""
@@ -85,11 +90,12 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """An image that came. `events` tell of its config and of each distinct layer, bottom first; `avoided` is the
-    content of the layers that the host held."""
+    """An image that came. `events` tell of its config and of each distinct layer, bottom first; `new` are the bytes of
+    the blobs that the host did not hold, manifest included, `avoided` those of the layers that it held."""
 
     image: Image
     events: tuple[Event, ...]
+    new: int
     avoided: int
 
 
@@ -108,7 +114,7 @@ def receive(manifest: Manifest, content: bytes, digest: Digest, fetch: Fetch, po
     events += _layers(image, fetch, pool)
     pool.blobs.put(config, digest=manifest.config.digest)
     pool.blobs.put(content, digest=digest)
-    return Received(image, tuple(events), sum(e.size for e in events if isinstance(e, facts.LayerReused)))
+    return Received(image, tuple(events), new, sum(e.size for e in events if isinstance(e, facts.LayerReused)))
 
 
 def document(pieces: Iterable[bytes], descriptor: Descriptor) -> bytes:
@@ -136,7 +142,7 @@ def gather(pieces: Iterable[bytes], limit: int) -> bytes:
 
 def _sizes(manifest: Manifest) -> dict[Digest, int]:
     """The blobs that an image needs; the same one cannot have two sizes."""
-    if manifest.config.media_type not in _CONFIGS:
+    if manifest.config.media_type not in CONFIGS:
         raise Unsupported(f"this is no container image: its config is of type {manifest.config.media_type!r}")
     sizes: dict[Digest, int] = {}
     for descriptor in (manifest.config, *manifest.layers):
