@@ -1,0 +1,149 @@
+"""The fridge: one box for one digest, its width the content size, each at the end of its layer's leader.
+
+All boxes of a fridge are drawn to one scale, so width and, since boxes of one shelf are equally tall, area are
+proportional to bytes; a box too small to see is drawn as a sliver. Blobs that the picture's subject does not use stand
+together on shelves above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from engine.digest import Digest, short
+from web.picture.geometry import BOXES, FRIDGE, HEIGHT
+from web.picture.subject import Blob
+from web.picture.view import Box, Door, Fridge, Ledger, Row, Shelf
+from web.picture.words import counted, cut, listed, size, width
+
+ROOM: Final = 228.0
+"""The widest box."""
+SLIVER: Final = 1.6
+GAP: Final = 1.5
+_RIGHT: Final = 924.0
+
+
+def ledger(blobs: Sequence[Blob]) -> Ledger:
+    """Naive and stored content of a host's layers: each blob once for each image, and once."""
+    return Ledger(sum(b.content * max(1, len(b.users)) for b in blobs), sum(b.content for b in blobs))
+
+
+def fridge(
+    rows: Sequence[Row],
+    blobs: Mapping[Digest, Blob],
+    account: Ledger,
+    page: Callable[[Digest], str],
+    tint: Callable[[Digest], str],
+) -> Fridge:
+    """The fridge beside `rows` (top first), holding `blobs`."""
+    largest = max((b.content for b in blobs.values()), default=1) or 1
+    scale = ROOM / largest
+    shelves: list[Shelf] = []
+    drawn: set[Digest] = set()
+    for row in rows:
+        digests = [part.digest for part in row.parts if part.digest not in drawn and part.digest in blobs]
+        digests = list(dict.fromkeys(digests))
+        if not digests:
+            continue
+        drawn.update(digests)
+        tall = 22.0 if row.dense else 32.0
+        shelves.append(_shelf(row.y, tall, [blobs[d] for d in digests], scale, page, tint, led=True))
+    others = [b for d, b in blobs.items() if d not in drawn]
+    top = min((shelf.y for shelf in shelves), default=HEIGHT - 60.0)
+    divider = top - (62 if shelves and shelves[0].over else 48)
+    if others:
+        divider -= 64
+    divider = max(divider, 186.0)
+    loose = 380.0
+    if not others:
+        divider = min(divider, loose)
+    else:
+        divider = min(divider, 330.0)
+        shelves.insert(0, _shelf(divider + 54, 20.0, sorted(others, key=lambda b: -b.content), scale, page, tint, led=False))
+    key = f"{account.saved} %" if account.saved else size(account.stored)
+    return Fridge(account, _door(divider, key), divider, tuple(shelves), len(blobs))
+
+
+def _door(height: float, key: str) -> Door:
+    """The ledger's lines on a door of that height: from tight (186) to loose (336)."""
+    loose = max(0.0, min(1.0, (height - 186) / 150))
+
+    def at(tight: float, wide: float) -> float:
+        return round(tight + (wide - tight) * loose, 1)
+
+    kind = 58 if loose > 0.6 else 46 if loose > 0.25 else 36
+    return Door(
+        height, at(70, 100), at(97, 146), at(131, 206), at(165, 280), at(9, 16), kind, round(width(key, "serif", kind) + 8)
+    )
+
+
+def _shelf(
+    y: float,
+    tall: float,
+    blobs: Sequence[Blob],
+    scale: float,
+    page: Callable[[Digest], str],
+    tint: Callable[[Digest], str],
+    *,
+    led: bool,
+) -> Shelf:
+    """One shelf with its boxes; where they are more than fit side by side they stand closer, none wider than its bytes."""
+    widths = [max(SLIVER, b.content * scale) for b in blobs]
+    gap = GAP if len(blobs) > 1 else 0
+    total = sum(widths) + gap * (len(blobs) - 1)
+    squeeze = min(1.0, ROOM / total)
+    x, boxes = BOXES, []
+    for blob, wide in zip(blobs, widths, strict=True):
+        says = (
+            f"Layer {short(blob.digest)}: {size(blob.content)} content, {size(blob.unpacked)} unpacked, "
+            f"used by {listed(list(blob.users)) or 'no image'}"
+        )
+        boxes.append(
+            Box(
+                blob.digest,
+                round(x, 1),
+                round(wide * squeeze, 2),
+                blob.content,
+                blob.unpacked,
+                tint(blob.digest),
+                blob.users,
+                page(blob.digest),
+                says,
+            )
+        )
+        x += (wide + gap) * squeeze
+    taken = x - gap - BOXES
+    content = sum(b.content for b in blobs)
+    many = "" if len(blobs) == 1 else counted(len(blobs), "box", "boxes")
+    users = list(dict.fromkeys(_brief(user) for b in blobs for user in b.users))
+    if not led:
+        first = f"{counted(len(blobs), 'other box', 'other boxes')}, {size(content)} content"
+        return Shelf(round(y, 1), tall, tuple(boxes), BOXES, False, first, "", "", led)
+    first = f"{size(content)} content"
+    if many and taken > 110:
+        first = f"{many}, {first}"
+        return Shelf(round(y, 1), tall, tuple(boxes), BOXES, False, first, "", "", led, over=True)
+    inside = taken - 14 > max(_RIGHT - BOXES - taken - 10, width(first, "bold", 15)) and len(blobs) == 1
+    begin = BOXES + 8 if inside else BOXES + taken + 9
+    room = (taken - 14) if inside else _RIGHT - begin
+    if many and width(f"{first} in {many}", "bold", 15) <= room:
+        first = f"{first} in {many}"
+    names = ", ".join(users) if len(users) <= 2 else f"{users[0]}, {users[1]} and {len(users) - 2} more"
+    return Shelf(
+        round(y, 1),
+        tall,
+        tuple(boxes),
+        round(begin, 1),
+        inside,
+        cut(first, room, "bold", 15),
+        short(blobs[0].digest) if len(blobs) == 1 else "",
+        cut(names, room, "sans", 14) if names else "no image",
+        led,
+    )
+
+
+def _brief(reference: str) -> str:
+    return reference.removesuffix(":latest").removeprefix("pizza/").removeprefix("library/")
+
+
+__all__ = ["FRIDGE", "fridge", "ledger"]

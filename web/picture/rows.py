@@ -1,0 +1,277 @@
+"""The rows of the stack: titles, sizes, beads and discs, each at its height."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from engine.digest import Digest, short
+from web.picture import stack as planner
+from web.picture.geometry import PIN, TILT, slab, wedges
+from web.picture.plan import Table
+from web.picture.subject import Blob, Subject
+from web.picture.survey import Slice
+from web.picture.toppings import known
+from web.picture.view import Bead, Disc, Lying, Mark, Part, Row, Surface
+from web.picture.words import command, counted, cut, ingredient_title, listed, size, title, width
+
+NAME_AT = 86.0
+COLUMN = 246.0
+_THICK = {"dough": 17.0, "sauce": 8.0, "cheese": 6.0, "plain": 11.0, "dip": 13.0}
+_RELEASES = (b"etc/os-release", b"usr/lib/os-release")
+
+
+@dataclass
+class Writer:
+    """Writes rows for one subject: its table, its blobs, and where their links lead."""
+
+    subject: Subject
+    table: Table
+    blobs: Mapping[Digest, Blob]
+    tints: Sequence[str]
+    chosen: int | None
+    href: Callable[[int], str]
+    page: Callable[[Digest], str]
+
+    def titles(self) -> list[str]:
+        """A name for each layer, bottom first."""
+        rows = {step.layer: step for step in self.subject.steps if step.layer is not None}
+        return [self._title(n, rows[n].created_by if n in rows else "", rows[n].comment if n in rows else "") for n in range(self.count)]
+
+    @property
+    def count(self) -> int:
+        return len(self.subject.layers)
+
+    def _title(self, layer: int, created_by: str, comment: str) -> str:
+        words = self._words(layer)
+        if words:
+            return " and ".join(words[:2]) if len(words) < 3 else f"{words[0]} and {len(words) - 1} more"
+        index = self.subject.union.layers[layer]
+        for path in _RELEASES:
+            entry = index.entries.get(path)
+            if entry is not None and entry.kind == "file" and entry.size < 4096:
+                for line in index.read(entry).decode("utf-8", "replace").splitlines():
+                    if line.startswith("NAME="):
+                        return line[5:].strip("\"'").split("/")[0].replace(" Linux", "").replace(" GNU", "")
+        return title(created_by, comment)
+
+    def _words(self, layer: int) -> list[str]:
+        """The ingredients that a layer brings to numbered slices, where they are few."""
+        out: dict[str, None] = {}
+        for part in self.table.slices:
+            if self.table.named(part):
+                for name, by in part.names.items():
+                    if layer in by:
+                        out[ingredient_title(name.decode("utf-8", "replace")) if by[layer] >= 0 else "Napkin"] = None
+        return list(out) if len(out) <= 6 else []
+
+    def unpacked(self, layer: int) -> int:
+        return self.subject.union.layers[layer].unpacked
+
+    def write(self, plan: Sequence[planner.Row], titles: Sequence[str], *, each: float, dense: bool, lens: bool) -> list[Row]:
+        """Rows, top first, for `plan` (bottom first)."""
+        return [self._row(row, titles, dense=dense, lens=lens, each=each) for row in reversed(plan)]
+
+    def _row(self, plan: planner.Row, titles: Sequence[str], *, dense: bool, lens: bool, each: float) -> Row:
+        cards = tuple(command(self.subject.steps[i].created_by) or self.subject.steps[i].comment for i in plan.cards)
+        if plan.kind == "cards":
+            return self._cards(plan, cards)
+        parts = tuple(self._part(n) for n in plan.layers)
+        amount = sum(part.unpacked for part in parts)
+        strip = lens and plan.kind == "bundle"
+        beads, files = ([], "") if strip else self._beads(plan.layers)
+        pin = None if strip else _strongest(beads) or (self._tallied(plan.layers) if files else None)
+        number = plan.layers[0] + 1 if lens and plan.kind == "layer" else None
+        if plan.kind == "layer":
+            name, words = titles[plan.layers[0]], self._command(plan.layers[0])
+        else:
+            name = f"Layers {plan.layers[0] + 1} to {plan.layers[-1] + 1}"
+            words = counted(len(plan.layers), "layer") if lens else ", ".join(titles[n] for n in reversed(plan.layers))
+        says = self._says(plan, name, words, parts, amount, beads, files)
+        if cards:
+            label = f"+ {counted(len(cards), 'recipe card')}, 0 B"
+            words = label if plan.kind == "layer" else f"{words} {label}"
+        figure = width(size(amount), "bold", 15) + 8
+        flows = lens or not self.table.survey.pizza or plan.kind == "bundle"
+        column = 0.0 if not flows else 26.0 if number else 0.0
+        column = column if flows else NAME_AT
+        title = cut(name, COLUMN - column - figure, "serif", 16)
+        after = 0.0
+        if flows:
+            after = column + width(title, "serif", 16) + 12
+            if COLUMN - figure - after < 44:
+                files, beads = "", beads if COLUMN - figure - after > 12 else []
+        digits = width(short(parts[0].digest), "mono", 11.5) + 10 if plan.kind == "layer" else 0
+        kind, lying, tint = self._disc(plan.layers, lens)
+        thick = min(13.0, each * 0.42) if lens else _THICK.get(kind, 4.0)
+        level = round(plan.y - PIN.y * TILT, 1)
+        disc = Disc(kind, level, tint, lying, 104.0 if lens else 128.0, thick, tuple(part.tint for part in parts))
+        return Row(
+            plan.kind,  # type: ignore[arg-type]
+            plan.y,
+            plan.y,
+            title,
+            cut(name, COLUMN - width(size(amount), "bold", 21) - 10, "serif", 21),
+            column,
+            round(after, 1),
+            cut(words, COLUMN - digits, "mono", 11.5),
+            amount,
+            says,
+            self.href(plan.layers[len(plan.layers) // 2]),
+            self.chosen in plan.layers,
+            parts,
+            cards,
+            tuple(beads[:4]),
+            files,
+            pin,
+            disc,
+            number,
+            dense,
+            self._marks(plan) if strip else (),
+            plan.low,
+            plan.high,
+        )
+
+    def _marks(self, plan: planner.Row) -> tuple[Mark, ...]:
+        """The chosen slice in a strip: a bead for each layer that meets it."""
+        out = []
+        for at, layer in enumerate(plan.layers):
+            beads = self._beads([layer])[0]
+            found = _strongest(beads) or self._tallied([layer])
+            if found and found.state != "whiteout":
+                out.append(Mark(round(plan.low - (plan.low - plan.high) * (at + 0.5) / len(plan.layers), 1), found.state, layer))
+        return tuple(out)
+
+    def _cards(self, plan: planner.Row, cards: tuple[str, ...]) -> Row:
+        words = cards[-1] if len(cards) == 1 else ", ".join(dict.fromkeys(card.split(" ", 1)[0] for card in reversed(cards)))
+        label = "recipe card" if len(cards) == 1 else f"{len(cards)} recipe cards"
+        room = COLUMN - width(label, "sans", 13) - width("0 B", "bold", 15) - 20
+        says = f"{counted(len(cards), 'recipe card')} of 0 B, metadata and no layer: {'; '.join(reversed(cards))}."
+        return Row("cards", plan.y, plan.y, label, label, 0, 0, cut(words, room, "mono", 11.5), 0, says, "", False, (), cards)
+
+    def _part(self, layer: int) -> Part:
+        made = self.subject.layers[layer]
+        return Part(layer, made.digest, made.size, self.unpacked(layer), self.tints[layer], self.href(layer), self.page(made.digest))
+
+    def _command(self, layer: int) -> str:
+        return next((command(s.created_by) for s in self.subject.steps if s.layer == layer), "")
+
+    def _beads(self, layers: Sequence[int]) -> tuple[list[Bead], str]:
+        """The chosen slice in these layers: a bead for each name, or words where there are many."""
+        part = self.table.slices[self.table.chosen - 1]
+        if part.directory is None:
+            return [], ""
+        if self.table.named(part):
+            beads = [bead for layer in layers for bead in self.table.beads(part, layer)]
+            return beads, counted(len(beads), "file") if len(beads) > 1 else ""
+        focus = self._focus(layers)
+        if focus:
+            return focus, ""
+        if self.table.above[part.number]:
+            return [], ""
+        tallies = [part.tallies[n] for n in layers if n in part.tallies]
+        files = sum(t.seen + t.hidden for t in tallies)
+        return [], counted(files, "file") if files else ""
+
+    def _focus(self, layers: Sequence[int]) -> list[Bead]:
+        """What the container's changes in a big slice are over."""
+        part = self.table.slices[self.table.chosen - 1]
+        out = []
+        for path in self.table.above[part.number]:
+            states = self.table.answers(path)
+            for layer in layers:
+                state = states[layer]
+                if state == "seen":
+                    state = "hidden"
+                if state != "absent":
+                    out.append(Bead(path.rsplit(b"/", 1)[-1].decode("utf-8", "replace"), "/" + path.decode("utf-8", "replace"), state, layer))
+        return out[:2]
+
+    def _tallied(self, layers: Sequence[int]) -> Bead | None:
+        part = self.table.slices[self.table.chosen - 1]
+        states = [part.tallies[n].state for n in layers if n in part.tallies]
+        for state in ("seen", "hidden", "whiteout"):
+            if state in states:
+                return Bead("", "", state, layers[0])  # type: ignore[arg-type]
+        return None
+
+    def _disc(self, layers: Sequence[int], lens: bool) -> tuple[str, Lying, str]:
+        tint = self.tints[layers[0]]
+        if len(layers) > 1:
+            return "bundle", Lying(), tint
+        kind, lying = self.table.disc(layers[0])
+        if lens:
+            slots = [self.table.slot(part.number) for part in self.table.slices if self._lies(part, layers[0])]
+            scoop = Surface("scoop", wedges(slots, 100), slab(slots, 100, 10)) if slots else None
+            return "dip", replace(lying, surfaces=(scoop,) if scoop else (), dipped=()), tint
+        return kind, lying, tint
+
+    def _lies(self, part: Slice, layer: int) -> bool:
+        """Whether a layer has files in a slice."""
+        tally = part.tallies.get(layer)
+        return tally is not None and bool(tally.seen + tally.hidden)
+
+    def _says(
+        self,
+        plan: planner.Row,
+        name: str,
+        words: str,
+        parts: Sequence[Part],
+        amount: int,
+        beads: Sequence[Bead],
+        files: str,
+    ) -> str:
+        content = sum(part.content for part in parts)
+        if plan.kind == "layer":
+            says = f"Layer {plan.layers[0] + 1} of {self.count}: {name}, {words}; " if words else f"Layer {plan.layers[0] + 1} of {self.count}: {name}; "
+        else:
+            says = f"{name} of {self.count}; "
+        says += f"{size(amount)} unpacked, {size(content)} content."
+        place = f"slice {self.table.chosen}" if self.table.survey.pizza else "the chosen slice"
+        if beads and not files:
+            says += f" In {place}: {listed([f'{bead.name} {_STATES[bead.state]}' for bead in beads])}."
+        elif files:
+            says += f" In {place}: {files}."
+        users = dict.fromkeys(user for part in parts for user in (self.blobs[part.digest].users if part.digest in self.blobs else ()))
+        others = [user for user in users if user != self.subject.key]
+        if others:
+            says += f" Used by {listed(list(users))}, stored once."
+        return says
+
+
+_STATES = {"seen": "seen", "hidden": "hidden", "whiteout": "a whiteout"}
+
+
+def _strongest(beads: Sequence[Bead]) -> Bead | None:
+    order = ("seen", "hidden", "whiteout")
+    return min(beads, key=lambda bead: order.index(bead.state), default=None)
+
+
+def tints(subject: Subject, table: Table) -> list[str]:
+    """A colour for each layer: its ingredient's where it has one, else one of eight that no near layer has."""
+    out: list[str] = []
+    for position, layer in enumerate(subject.layers):
+        word = _word(table, position)
+        if not word:
+            start = int(layer.digest.rsplit(":", 1)[-1][:4], 16) % 8
+            near = out[-5:]
+            word = next((f"c{(start + i) % 8 + 1}" for i in range(8) if f"c{(start + i) % 8 + 1}" not in near), f"c{start + 1}")
+            if subject.layers[:position] and layer.digest in {other.digest for other in subject.layers[:position]}:
+                word = out[[other.digest for other in subject.layers].index(layer.digest)]
+        out.append(word)
+    return out
+
+
+def _word(table: Table, layer: int) -> str:
+    """The colour word of the ingredient that a layer brings most of."""
+    best: dict[str, int] = {}
+    for part in table.slices:
+        if not table.named(part):
+            continue
+        for name, by in part.names.items():
+            if by.get(layer, -1) >= 0:
+                topping = table.toppings[part.number][name]
+                word = topping.tint or known(name)
+                if word:
+                    best[word] = best.get(word, 0) + by[layer]
+    return max(best, key=lambda word: best[word], default="")
