@@ -8,7 +8,8 @@ It knows no web framework and no pizza. Modules form a ladder, each importing on
     blobs, files, pax, tar, compression     bytes by digest; files that can be made again; how layers are packed
     layer, layerindex, layerwriter          a layer as an index over its tar; reading and writing one
     layerstore                              layers by diff_id, read once
-    union, snapshot                         many layers seen as one tree; a writable change set on top
+    union, upper, content, merged           many layers seen as one tree; a container's change set on top
+    writable, snapshot, diff                changing it as the kernel's overlayfs would; telling what was changed
     image                                   manifest, config and layers as one value
     platforms, transfer                     which image of an index to take; how an image comes in
     registry, ocilayout                     the distribution API; a directory or archive of images behind it

@@ -149,7 +149,7 @@ def _do_commit(context: Context, host: Host, options: Options, _fetched: Fetched
     events: list[Event] = []
     layer = None
     if upper.nodes:
-        layer = commit_layer(upper, context.images.stack(found.manifest), context.blobs)
+        layer = commit_layer(upper, context.blobs)
         events.append(
             facts.LayerCommitted(
                 container=found.id,

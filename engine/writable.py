@@ -1,0 +1,345 @@
+"""How a container's files change: copying up, making, hiding and moving nodes of the upper (rules 28 to 33).
+
+`Writable` is what `Snapshot` builds its operations of. Its steps check nothing but room, and keep the invariants that
+`engine.upper` names. Each tells its fact by an event. Content is not touched until it is stored: copying up a file of
+any size makes one node that points at the layer's.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from engine import events as facts
+from engine.blobs import BlobStore
+from engine.content import Content, Span, chunks, overwrite
+from engine.errors import FileError
+from engine.events import Event, display
+from engine.merged import Draft, Merged, Place
+from engine.union import Union, ancestors
+from engine.upper import INLINE, WHITEOUT, Node, Upper
+
+Xattrs = tuple[tuple[bytes, bytes], ...]
+
+_CAPABILITY: Final = b"security.capability"
+_HELD: Final = 16 << 20
+"""Bytes of written content that are kept in memory before they are stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far one upper may grow; beyond it is ENOSPC, as on a full disk."""
+
+    nodes: int = 200_000
+    unpacked: int = 4 << 30
+    """Bytes, by rule 27."""
+
+
+def ignore(_event: Event) -> None:
+    """Nobody listens."""
+
+
+class Writable(Merged):
+    """See the module; `Snapshot` for the parameters."""
+
+    _nodes: dict[bytes, Node]
+
+    def __init__(
+        self,
+        union: Union,
+        upper: Upper,
+        blobs: BlobStore,
+        *,
+        now: Callable[[], int],
+        container: str = "",
+        limits: Limits | None = None,
+        emit: Callable[[Event], None] = ignore,
+    ) -> None:
+        super().__init__(union, upper, blobs)
+        self._nodes = dict(upper.nodes)
+        self._upper, self._changed = upper, False
+        self._now, self._container, self._emit = now, container, emit
+        self._limits = limits or Limits()
+        self._unpacked = -1  # counted when somebody asks first
+        self._held = 0
+        self._inode = 0
+        self._links: dict[int, set[bytes]] | None = None
+
+    def freeze(self) -> Upper:
+        """The upper as it stands. Contents of more than 4 KiB are stored as blobs, a piece at a time."""
+        if self._changed:
+            self._store()
+            self._upper, self._changed = Upper(dict(sorted(self._nodes.items())), self._root), False
+        return self._upper
+
+    # Copying up
+
+    def _copy_up(self, place: Place, cause: str, *, content: bool = True) -> Node:
+        """The upper's node of what is at `place`, copied up with its parents where it is still the layers' (rules 28,
+        29); without `content` a file comes empty."""
+        if isinstance(place.node, Node):
+            return place.node
+        found = place.found
+        assert found
+        entry = found.entry
+        size = entry.size if content else 0
+        if place.path:
+            self._reserve(place.path, size + len(entry.target), nodes=1 + len(self._missing(place.path)))
+            self._copy_up_parents(place.path, cause)
+        node = Node(
+            entry.kind,
+            entry.mode,
+            entry.uid,
+            entry.gid,
+            entry.mtime,
+            0,
+            entry.target,
+            self._next_inode(),
+            1,
+            entry.major,
+            entry.minor,
+            entry.xattrs,
+        )
+        node = filled(node, (Span(found, 0, size),), size)
+        self._put(place.path, node)
+        if place.path:
+            self._tell(facts.FileCopiedUp, place.path, kind=entry.kind, size=size, layer=found.layer, cause=cause)
+        return node
+
+    def _copy_up_parents(self, path: bytes, cause: str) -> None:
+        for directory in reversed(self._missing(path)):
+            self._copy_up(self.at(directory), cause)
+
+    def _missing(self, path: bytes) -> list[bytes]:
+        """The directories above `path` that the upper does not have, nearest first."""
+        return [directory for directory in ancestors(path) if directory not in self._nodes]
+
+    # Making, removing, moving
+
+    def _create(self, place: Place, node: Node) -> None:
+        """Have `node`, a new file or a new name of one, where nothing is."""
+        path, linked = place.path, node.names > 1
+        self._reserve(path, 0 if linked else node.size + len(node.target), nodes=1 + len(self._missing(path)))
+        covers, hidden = path in self._nodes, self.lower(path)
+        self._copy_up_parents(path, "link" if linked else "mkdir" if node.kind == "dir" else "create")
+        self._put(path, node)
+        self._touch_parent(path)
+        size = 0 if linked else node.size
+        self._tell(facts.FileCreated, path, kind=node.kind, size=size, over_whiteout=covers)
+        if node.opaque and hidden and hidden.entry.kind == "dir":
+            self._tell(facts.DirectoryMadeOpaque, path)
+
+    def _remove(self, place: Place, cause: str) -> None:
+        """Take away what is at `place`, a directory that shows nothing or anything else; hide the layers' (rule 31)."""
+        path, node, hidden = place.path, place.node, self.lower(place.path)
+        assert node
+        self._reserve(path, 0, nodes=1 + len(self._missing(path)))
+        self._copy_up_parents(path, cause)
+        if path in self._nodes:
+            self._drop(path)
+        if hidden:
+            self._put(path, WHITEOUT)
+            entry = hidden.entry
+            self._tell(facts.PathWhitedOut, path, kind=entry.kind, size=entry.size, layer=hidden.layer)
+        else:
+            self._tell(facts.PathRemoved, path, kind=node.kind, size=node.size)
+        self._touch_parent(path)
+
+    def _move(self, source: Place, target: Place) -> None:
+        """Copied up at the new name, a whiteout at the old (rule 33). A directory is the upper's own; it becomes opaque
+        in a merged one, whether or not that has anything to hide, as the kernel does."""
+        old, new = source.path, target.path
+        hidden, covered = self.lower(old), self.lower(new)
+        self._reserve(old, 0, nodes=2 + len({*self._missing(old), *self._missing(new)}))
+        node = self._copy_up(source, "rename")
+        self._copy_up_parents(new, "rename")
+        if new in self._nodes:
+            replaced = self._drop(new)
+            if replaced.kind != "whiteout":
+                self._tell(facts.PathRemoved, new, kind=replaced.kind, size=replaced.size)
+        for path in (old, *self._subtree(old)):
+            self._shift(path, new + path[len(old) :])
+        if node.kind == "dir" and self.merges(new.rpartition(b"/")[0]):
+            node = replace(node, opaque=True)
+            self._put(new, node)
+        self._tell(facts.PathRenamed, old, to=display(new))
+        if hidden:
+            self._put(old, WHITEOUT)
+            entry = hidden.entry
+            self._tell(facts.PathWhitedOut, old, kind=entry.kind, size=entry.size, layer=hidden.layer)
+        if node.opaque and covered and covered.entry.kind == "dir":
+            self._tell(facts.DirectoryMadeOpaque, new)
+        self._touch_parent(old)
+        self._touch_parent(new)
+
+    # Changing
+
+    def _change(self, place: Place, cause: str, what: str, **attributes: object) -> None:
+        """Set attributes of what is at `place`."""
+        node = self._copy_up(place, cause)
+        self._set(place.path, replace(node, **attributes))
+        self._tell(facts.AttributesChanged, place.path, what=what)
+
+    def _rewrite(
+        self, path: bytes, node: Node, start: int, data: Content, size: int, *, truncated: bool = False
+    ) -> None:
+        """`size` bytes of `data` at `start` of an upper file, which `truncated` empties first. Nothing written and
+        nothing emptied leaves the mtime."""
+        if not size and not truncated:
+            return
+        before, held = ((), 0) if truncated else (self.content(self.at(path)), node.size)
+        pieces, length = overwrite(before, held, start, data), max(held, start + size)
+        node = replace(node, mtime=self._now(), xattrs=unprivileged(node.xattrs))
+        self._set(path, filled(node, pieces, length))
+        self._tell(facts.FileWritten, path, written=size, size=length, truncated=truncated)
+        if self._held > _HELD:
+            self._store()
+
+    # The tables
+
+    def _put(self, path: bytes, node: Node) -> None:
+        """Have `node` at `path` alone."""
+        self._changed = True
+        if not path:
+            self._root = node
+            return
+        if path not in self._nodes and self._children is not None:
+            parent, _, name = path.rpartition(b"/")
+            self._children.setdefault(parent, set()).add(name)
+        self._nodes[path] = node
+
+    def _set(self, path: bytes, node: Node) -> None:
+        """Have `node` at every name that the upper's file at `path` has."""
+        for name in self._group(node.inode) if node.names > 1 else (path,):
+            self._put(name, node)
+
+    def _drop(self, path: bytes) -> Node:
+        """Take what the upper has at `path` away, with the whiteouts below it."""
+        self._changed = True
+        node = self._nodes[path]
+        if node.kind == "dir" or self._children is not None:
+            for name in self._index().pop(path, set()):
+                del self._nodes[path + b"/" + name]
+            parent, _, name = path.rpartition(b"/")
+            self._index()[parent].discard(name)
+        del self._nodes[path]
+        if node.names > 1:
+            names = self._group(node.inode)
+            names.discard(path)
+            for name in names:
+                self._nodes[name] = replace(node, names=len(names))
+        elif self._unpacked >= 0:
+            self._unpacked -= node.size + len(node.target)
+        return node
+
+    def _shift(self, old: bytes, new: bytes) -> None:
+        """Move one node to another path."""
+        node = self._nodes.pop(old)
+        for path, change in ((old, set.discard), (new, set.add)):
+            parent, _, name = path.rpartition(b"/")
+            change(self._index().setdefault(parent, set()), name)
+        self._nodes[new] = node
+        if node.names > 1:
+            self._group(node.inode).symmetric_difference_update((old, new))
+
+    def _subtree(self, directory: bytes) -> list[bytes]:
+        """The paths of the upper's nodes below a directory, parents first."""
+        found, todo = [], [directory]
+        while todo:
+            at = todo.pop()
+            below = [at + b"/" + name for name in self._index().get(at, ())]
+            found += below
+            todo += below
+        return found
+
+    def _group(self, inode: int) -> set[bytes]:
+        """The names of an upper's file that has, or had, more than one; to be kept up to date by whoever adds one."""
+        if self._links is None:
+            self._links = {}
+            for path, node in self._nodes.items():
+                if node.names > 1:
+                    self._links.setdefault(node.inode, set()).add(path)
+        return self._links.setdefault(inode, set())
+
+    def _touch_parent(self, path: bytes) -> None:
+        """The directory of `path`, by now the upper's, or the root, changes now."""
+        parent = path.rpartition(b"/")[0]
+        self._put(parent, replace(self._copy_up(self.at(parent), "touch"), mtime=self._now()))
+
+    def _next_inode(self) -> int:
+        self._inode = (self._inode or max((node.inode for node in self._nodes.values()), default=0)) + 1
+        return self._inode
+
+    # Content and room
+
+    def _take(self, data: bytes | Iterable[bytes]) -> tuple[Content, int]:
+        """Data to be written, as content, with its size; what comes in pieces is stored now."""
+        if isinstance(data, bytes):
+            self._held += len(data)
+            return ((data,) if data else ()), len(data)
+        count = 0
+
+        def counted() -> Iterator[bytes]:
+            nonlocal count
+            for piece in data:
+                count += len(piece)
+                self._check_room(b"", count)
+                yield piece
+
+        digest = self.blobs.put(counted())
+        return ((Span(digest, 0, count),) if count else ()), count
+
+    def _store(self) -> None:
+        """Store the content of every draft."""
+        stored: dict[int, Node] = {}
+        for path, node in self._nodes.items():
+            if isinstance(node, Draft):
+                if node.inode not in stored:
+                    stored[node.inode] = self._stored(node)
+                self._nodes[path] = stored[node.inode]
+        self._held = 0
+
+    def _stored(self, draft: Draft) -> Node:
+        pieces = chunks(draft.pieces, self.union, self.blobs)
+        if draft.size <= INLINE:
+            return Node(**_fields(draft) | {"data": b"".join(pieces)})
+        return Node(**_fields(draft) | {"content": self.blobs.put(pieces, size=draft.size)})
+
+    def _check_room(self, path: bytes, size: int, nodes: int = 0) -> None:
+        """ENOSPC where `size` more bytes, or so many more nodes, are more than the limits allow."""
+        if self._unpacked < 0:
+            self._unpacked = Upper(self._nodes).unpacked
+        if self._unpacked + size > self._limits.unpacked or len(self._nodes) + nodes > self._limits.nodes:
+            raise FileError(errno.ENOSPC, path)
+
+    def _reserve(self, path: bytes, size: int, *, nodes: int = 0) -> None:
+        """Take room for `size` more bytes (or fewer, where negative); ENOSPC where there is none."""
+        self._check_room(path, size, nodes)
+        self._unpacked += size
+
+    def _tell(self, fact: Callable[..., Event], path: bytes, **values: object) -> None:
+        self._emit(fact(container=self._container, path=display(path), **values))
+
+
+def filled(node: Node, pieces: Content, size: int) -> Node:
+    """`node` with a content of `size` bytes, not stored yet unless it is short and at hand."""
+    fields = _fields(node) | {"size": size, "data": b"", "content": None}
+    if not size:
+        return Node(**fields)
+    if size <= INLINE and len(pieces) == 1 and isinstance(pieces[0], bytes):
+        return Node(**fields | {"data": pieces[0]})
+    return Draft(**fields, pieces=pieces)
+
+
+def _fields(node: Node) -> dict[str, Any]:
+    """A node's own fields, by name; not those of a draft."""
+    return {name: getattr(node, name) for name in Node.__struct_fields__}
+
+
+def unprivileged(xattrs: Xattrs) -> Xattrs:
+    """Attributes without file capabilities, which every write and chown takes away (capabilities(7))."""
+    return tuple(pair for pair in xattrs if pair[0] != _CAPABILITY)
