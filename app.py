@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, render_template
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -36,8 +36,6 @@ DATA = Path(".kitchen")
 MENU = ROOT / "menu" / "layout"
 FAREWELL_SECONDS = 1.0
 """How long the process may still take once the server has stopped: a thread that hangs does not keep it alive."""
-
-log = logging.getLogger("hello-whale")
 
 
 def create_app(
@@ -90,7 +88,6 @@ def _engine_error(error: EngineError) -> tuple[str, int]:
 
 def _http_error(error: HTTPException) -> AnyResponse:
     if isinstance(error, InternalServerError):
-        log.error("%s %s failed", request.method, request.path, exc_info=error.original_exception)
         return Response(
             *_error(500, "something of ours broke; your kitchen is as it was, and the server's log says more")
         )

@@ -14,6 +14,7 @@ from typing import Final
 from engine.context import Context
 from engine.errors import FileError
 from engine.host import Container, Host
+from engine.merged import Merged
 from web.menu import Dish
 
 SLICE: Final = 3
@@ -61,10 +62,11 @@ def _on_slice(context: Context, container: Container) -> Iterable[tuple[str, str
     """What `exec` can do to the slice, as label and words; nothing where the image has no such slice."""
     directory = f"/pizza/slice-{SLICE}"
     try:
-        names = context.edit(container, lambda _: None).listdir(directory.encode()[1:])
+        files = Merged(context.images.stack(container.manifest), context.upper(container), context.blobs)
+        names = files.listdir(directory.encode()[1:])
     except FileError:
         return
-    there = [name.decode("utf-8", "backslashreplace") for name in sorted(names)]
+    there = [name.decode("utf-8", "backslashreplace") for name in names]
     if "jalapenos" not in there:
         yield f"Add jalapeños to slice {SLICE}", f"sh -c \"echo 'jalapeños, freshly cut' > {directory}/jalapenos\""
     if "crust" in there:

@@ -218,7 +218,7 @@ def test_a_shared_state_stays_as_it_was(app: Flask, visitor: Visitor) -> None:
         "docker load -i /etc/passwd",
         "docker export -o /tmp/out.tar pizza-1",
         "docker cp /etc/passwd pizza-1:/pizza/passwd",
-        "docker cp pizza-1:/pizza/slice-1 /tmp/here",
+        "docker cp pizza-1:/pizza/slice-1/crust /tmp/here",
     ],
 )
 def test_a_visitors_command_reaches_no_file_of_the_server(visitor: Visitor, command: str) -> None:
