@@ -69,6 +69,7 @@ class Journal:
         self._locks_lock = threading.Lock()
         self._hosts: Recent[Digest, Host] = Recent(1024)
         self._reach: Recent[Digest, Mapping[Digest, int]] = Recent(1024)
+        self._entries: Recent[str, Entry] = Recent(4096)
 
     def close(self) -> None:
         """Close every connection; the journal is not used again."""
@@ -124,8 +125,8 @@ class Journal:
     def entries(self, kitchen: str) -> list[Entry]:
         """Every kept state of a kitchen, oldest first."""
         with self._engine.connect() as db:
-            rows = db.execute(select(STATES).where(STATES.c.kitchen == kitchen).order_by(STATES.c.number))
-            return [_entry(row) for row in rows]
+            ids = select(STATES.c.id).where(STATES.c.kitchen == kitchen).order_by(STATES.c.number)
+            return [self._entry(db, state) for state in db.execute(ids).scalars().all()]
 
     def used(self, kitchen: str) -> int:
         """Bytes of blobs that all kept states of a kitchen reach: what its quota counts."""
@@ -326,6 +327,10 @@ class Journal:
         db.execute(delete(HOLDINGS).where(HOLDINGS.c.kitchen == kitchen))
         for (digest,) in db.execute(select(STATES.c.host).where(STATES.c.kitchen == kitchen).distinct()).all():
             self._hold(db, kitchen, self._reached(self._host(db, Digest(digest))))
+
+    def _entry(self, db: Connection, state: str) -> Entry:
+        """A state that is known to be kept. It never changes, so it is read once."""
+        return self._entries.get(state, lambda: _entry(db.execute(select(STATES).where(STATES.c.id == state)).one()))
 
     def _state(self, db: Connection, state: str) -> State:
         row = db.execute(select(STATES).where(STATES.c.id == state)).first()
