@@ -185,7 +185,10 @@ def _do_commit(context: Context, host: Host, options: Options, _fetched: Fetched
 
 def _do_rmi(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
     def remove(host: Host, word: str) -> tuple[Host, list[Event]]:
-        return _remove(context, host, image(host, word, lead="Error: "), word, force=options.on("force"))
+        record = host.find_image(word)
+        if not record:
+            raise CommandError(f"Error: No such image: {word}")
+        return _remove(context, host, record, word, force=options.on("force"))
 
     return over_each(host, options.words, remove)
 

@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from engine import digest as digests
 from engine import events as facts
@@ -46,7 +47,8 @@ def _create(
         events.append(facts.Wrote(text=f"Unable to find image '{fetched.reference}' locally\n", stream="stderr"))
         pulled = pulling.adopt(host, fetched, typed=wanted)
         host = pulled.host
-        events += pulled.events
+        events += (replace(e, quiet=True) if isinstance(e, facts.PullStarted) else e for e in pulled.events)
+        events.append(facts.Wrote(text=terminal.render(pulled.events), stream="stderr"))
     record = image(host, wanted)
     run = context.images[record.manifest].config.run
     made = Container(
@@ -110,7 +112,7 @@ def _begin(context: Context, host: Host, made: Container, *, attached: bool) -> 
     """Start a container; a typed command runs to its end. Returns its exit code, 0 where it stays open."""
     now = terminal.show_time(context.clock())
     events: list[Event] = [facts.ContainerStarted(container=made.id, name=made.name)]
-    made = msgspec.structs.replace(made, status="running", started=now, finished="", exit_code=0)
+    made = replace(made, status="running", started=now, finished="", exit_code=0)
     if not made.custom_command:
         if attached:
             words = (
@@ -128,7 +130,7 @@ def _begin(context: Context, host: Host, made: Container, *, attached: bool) -> 
     if attached:
         events += _words(ran)
     log = msgspec.msgpack.encode(ran.out) if ran.out else b""
-    made = msgspec.structs.replace(
+    made = replace(
         made,
         status="exited",
         exit_code=ran.status,
@@ -152,7 +154,7 @@ def _interpret(
     with_files = context.edit(made, events.append)
     variables = dict(pair.partition("=")[::2] for pair in env)
     ran = shell.run(command, with_files, env=variables, cwd=workdir or "/", cancelled=context.cancelled)
-    return msgspec.structs.replace(made, upper=context.store(with_files.freeze())), ran
+    return replace(made, upper=context.store(with_files.freeze())), ran
 
 
 def _words(ran: shell.Ran) -> list[Event]:
@@ -182,7 +184,7 @@ def _do_stop(context: Context, host: Host, options: Options, _fetched: Fetched |
         events: list[Event] = []
         if found.status == "running":
             now = terminal.show_time(context.clock())
-            host = host.with_container(msgspec.structs.replace(found, status="exited", finished=now, exit_code=0))
+            host = host.with_container(replace(found, status="exited", finished=now, exit_code=0))
             events.append(facts.ContainerStopped(container=found.id, name=found.name, exit_code=0))
         return host, [*events, facts.Wrote(text=f"{word}\n")]
 

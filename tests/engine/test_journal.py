@@ -238,7 +238,7 @@ def test_fsck_finds_what_is_damaged(journal: Journal, tmp_path: Path, harm: str)
         file.unlink()
     else:
         with sqlite3.connect(tmp_path / "data" / "journal.db") as db:
-            db.execute("UPDATE kitchens SET head='gone'" if harm == "head" else "UPDATE hosts SET body='{}'")
+            db.execute("UPDATE kitchens SET head='gone'" if harm == "head" else "UPDATE hosts SET body=X'7B7D'")
         db.close()
     with pytest.MonkeyPatch.context() as patch:
         if harm == "head":
@@ -252,7 +252,7 @@ def test_a_damaged_host_is_not_taken_for_one(journal: Journal, make: Make, tmp_p
     do(journal, "pull pizza/dough")
     journal.close()
     with sqlite3.connect(tmp_path / "data" / "journal.db") as db:
-        db.execute('UPDATE hosts SET body=\'{"images":{},"references":{},"containers":{}}\'')
+        db.execute("UPDATE hosts SET body=?", (b'{"images":{},"references":{},"containers":{}}',))
     db.close()
     with pytest.raises(Corrupt):
         make().head("k")
