@@ -20,7 +20,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from engine import terminal
 from engine.errors import CommandError, EngineError
-from engine.journal import Journal
+from engine.journal import Journal, State
 from web import orders, state
 from web.guard import Guard, cookie_name, give_key
 from web.menu import Dish
@@ -80,7 +80,7 @@ def create() -> AnyResponse:
 @blueprint.get("/k/<kitchen>")
 def show(kitchen: str) -> AnyResponse:
     """The kitchen's page; anybody may look."""
-    return _page(kitchen)
+    return _page(_shop().journal.head(kitchen), mine=_owns(kitchen))
 
 
 @blueprint.get("/k/<kitchen>/state.json")
@@ -143,15 +143,14 @@ def fork(kitchen: str) -> AnyResponse:
 @blueprint.get("/s/<state_id>")
 def show_state(state_id: str) -> AnyResponse:
     """Any kept state, to read and to fork."""
-    found = _shop().journal.state(state_id)
-    return _page(found.kitchen, found.id)
+    return _page(_shop().journal.state(state_id), past=True)
 
 
 @blueprint.get("/s/<state_id>/state.json")
 def past_state_json(state_id: str) -> AnyResponse:
     """Any kept state, as `web.state.KitchenState` documents it."""
     found = _shop().journal.state(state_id)
-    described = state.describe(_shop().journal, found.kitchen, found.id)
+    described = state.describe_state(_shop().journal, found)
     return Response(state.encode(described), mimetype="application/json")
 
 
@@ -243,36 +242,37 @@ def _until(deadline: float) -> Callable[[], bool]:
 
 
 def _answer(kitchen: str) -> AnyResponse:
-    """After a change: the fragment for htmx, a redirect for a plain form."""
-    return _page(kitchen) if _wants_fragment() else redirect(url_for(".show", kitchen=kitchen), 303)
+    """To the owner after a change: the fragment for htmx, a redirect for a plain form."""
+    if _wants_fragment():
+        return _page(_shop().journal.head(kitchen), mine=True)
+    return redirect(url_for(".show", kitchen=kitchen), 303)
 
 
 def _wants_fragment() -> bool:
     return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Request-Type") != "full"
 
 
-def _page(kitchen: str, state_id: str = "") -> AnyResponse:
+def _page(shown: State, *, mine: bool = False, past: bool = False) -> AnyResponse:
+    """A kitchen's page, or its fragment alone; to its owner (`mine`) with forms and its key."""
     template = "_kitchen.html" if _wants_fragment() else "kitchen.html"
-    key = request.cookies.get(cookie_name(kitchen)) if _owns(kitchen) else None
-    response = make_response(render_template(template, view=_view(kitchen, state_id, key is not None), key=key))
+    key = request.cookies.get(cookie_name(shown.kitchen)) if mine else None
+    response = make_response(render_template(template, view=_view(shown, mine, past), key=key))
     response.vary.add("HX-Request")
     return response
 
 
-def _view(kitchen: str, state_id: str, mine: bool) -> KitchenView:
-    shop = _shop()
-    described = state.describe(shop.journal, kitchen, state_id)
-    host = shop.journal.state(described.state).host
-    writable = mine and not state_id
+def _view(shown: State, mine: bool, past: bool) -> KitchenView:
+    shop, host = _shop(), shown.host
     context = shop.journal.context
+    described = state.describe_state(shop.journal, shown)
     return KitchenView(
         state=described,
-        writable=writable,
-        past=bool(state_id),
+        writable=mine,
+        past=past,
         pulls=orders.pulls(shop.menu),
         runs=orders.runs(host),
-        on_containers={c.id: orders.on_container(context, c) for c in host.containers.values()} if writable else {},
-        lines=() if state_id else shop.terminals.lines(kitchen) or _told(described),
+        on_containers={c.id: orders.on_container(context, c) for c in host.containers.values()} if mine else {},
+        lines=() if past else shop.terminals.lines(shown.kitchen) or _told(described),
     )
 
 

@@ -12,17 +12,17 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 import msgspec
-from engine.diff import diff
-from engine.upper import Upper
 
 from engine import events as facts
 from engine import host as hosts
 from engine.context import Context
+from engine.diff import diff
 from engine.digest import Digest
 from engine.events import AnyEvent, display
 from engine.host import Container, Host, ImageRecord
 from engine.image import Image
-from engine.journal import Entry, Journal
+from engine.journal import Entry, Journal, State
+from engine.upper import Upper
 
 CHANGES_SHOWN: Final = 500
 """Changes and upper nodes of one container that are listed; `changed` counts them all."""
@@ -200,12 +200,16 @@ class KitchenState(Value, frozen=True, kw_only=True):
 
 def describe(journal: Journal, kitchen: str, state: str = "") -> KitchenState:
     """A kitchen at its head, or at any kept `state` of its own. `KitchenUnknown`, `StateUnknown`."""
-    head = journal.state(state) if state else journal.head(kitchen)
-    entries = journal.entries(kitchen)
+    return describe_state(journal, journal.state(state) if state else journal.head(kitchen))
+
+
+def describe_state(journal: Journal, head: State) -> KitchenState:
+    """The kitchen of a state that is in hand already, as it is, or was, there."""
+    entries = journal.entries(head.kitchen)
     context, host = journal.context, head.host
     places = _places(context, host)
     return KitchenState(
-        kitchen=kitchen,
+        kitchen=head.kitchen,
         state=head.id,
         number=head.number,
         at=head.at,
@@ -218,7 +222,7 @@ def describe(journal: Journal, kitchen: str, state: str = "") -> KitchenState:
         undo=head.parent if any(entry.id == head.parent for entry in entries) else None,
         redo=next((entry.id for entry in reversed(entries) if entry.parent == head.id), None),
         states=_tree(entries, head.id),
-        used=journal.used(kitchen),
+        used=journal.used(head.kitchen),
         quota=journal.quota,
     )
 
