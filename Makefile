@@ -27,7 +27,7 @@ test: $(VENV)/.ready-to-test
 lint: $(VENV)/.ready-to-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy -p engine -p web -m app
 
 bench: $(VENV)/.ready-to-test
 	@for file in tests/bench/[a-z]*.py; do \
