@@ -93,7 +93,10 @@ class LayerStore:
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
 
     def get(self, blob: Digest, diff_id: Digest) -> Layer:
-        """The layer `diff_id`, read from `blob` where it is not at hand. Errors are those of `unpack`."""
+        """The layer `diff_id`, read from `blob` where it is not at hand. Errors are those of `unpack`.
+
+        That the two belong together is the caller's word, except where the blob is read; see `proved`.
+        """
         layer = self._layers.get(diff_id)
         if layer is None:
             with self.lock(diff_id):  # a crowd that asks for it reads it once
@@ -123,7 +126,12 @@ class LayerStore:
             saved = _Saved(actual, bytes(sums), *index)
             self._files.keep(draft, _tar_name(actual))
         self._files.write(_index_name(actual), _seal(msgspec.msgpack.encode(saved)))
+        self._files.write(_proof_name(blob), actual.encode())
         return self._remember(blob, saved)
+
+    def proved(self, blob: Digest, diff_id: Digest) -> bool:
+        """Whether `blob` was read here and was the layer `diff_id`; what a stranger's config says is no proof."""
+        return self._files.read(_proof_name(blob)) == diff_id.encode()
 
     def _parse(
         self,
@@ -254,3 +262,7 @@ def _tar_name(diff_id: Digest) -> str:
 
 def _index_name(diff_id: Digest) -> str:
     return f"{digests.encoded(diff_id)}.idx"
+
+
+def _proof_name(blob: Digest) -> str:
+    return f"{digests.encoded(blob)}.is"

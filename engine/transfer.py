@@ -185,12 +185,15 @@ def _layer(diff_id: Digest, descriptor: Descriptor, fetch: Fetch, pool: Pool) ->
     if held:
         if (actual := pool.blobs.size(descriptor.digest)) != descriptor.size:
             raise SizeMismatch(descriptor.size, actual)
-        layer = pool.layers.get(descriptor.digest, diff_id)
     else:
         with closing(fetch(descriptor)) as pieces:
             pool.blobs.put(pool.watched(pieces, descriptor), digest=descriptor.digest, size=descriptor.size)
         pool.tell(descriptor, "downloaded", descriptor.size)
+    if pool.layers.proved(descriptor.digest, diff_id):
+        layer = pool.layers.get(descriptor.digest, diff_id)
+    else:
         layer = pool.layers.unpack(descriptor.digest, diff_id, lambda done: pool.tell(descriptor, "extracting", done))
+    if not held:
         pool.tell(descriptor, "done", descriptor.size)
     kind = facts.LayerReused if held else facts.LayerPulled
     return kind(digest=descriptor.digest, diff_id=diff_id, size=descriptor.size, unpacked=layer.unpacked)
