@@ -3,8 +3,8 @@
 Every operation does what the kernel's overlayfs does with ``redirect_dir=off,metacopy=off,index=off`` (Linux,
 Documentation/filesystems/overlayfs.rst; rules 28 to 35), for a process of root with umask 022: layers never change, a
 file is copied up whole before anything of it is written, what is removed leaves a whiteout where the layers have it. An
-operation that fails raises `FileError` with the kernel's errno and has changed nothing; one that succeeds tells by
-events what it made. A story:
+operation that fails raises `FileError` with the kernel's errno and has changed nothing (`setxattr` excepted); what one
+made it tells by events. A story:
 
     files = Snapshot(union, upper, blobs, now=time.time_ns, container=id, emit=events.append)
     files.write(b"etc/motd", b"hot\\n", append=True)     # FileCopiedUp (the whole of it), then FileWritten
@@ -101,11 +101,12 @@ class Snapshot(Writable):
         assert place.node
         self._reserve(path, size - place.node.size)
         node = self._copy_up(place, "truncate")
+        node = replace(node, xattrs=unprivileged(node.xattrs))
         if size != node.size:
             pieces = resize(self.content(self.at(place.path)), node.size, size)
-            changed = replace(node, mtime=self._now(), xattrs=unprivileged(node.xattrs))
-            self._set(place.path, filled(changed, pieces, size))
+            node = filled(replace(node, mtime=self._now()), pieces, size)
             self._tell(facts.FileWritten, place.path, written=0, size=size, truncated=not size)
+        self._set(place.path, node)
 
     # Names
 
@@ -155,8 +156,10 @@ class Snapshot(Writable):
         self._remove(place, "unlink")
 
     def rmdir(self, path: bytes) -> None:
-        """Removes a directory that shows nothing (rule 32). ENOTEMPTY, ENOTDIR, EBUSY for the root."""
+        """Removes a directory that looks empty (rule 32). ENOTEMPTY, ENOTDIR; EBUSY for the root, EINVAL for ``.``."""
         place = self.there(path, follow=False)
+        if _last(path) in (b".", b".."):
+            raise FileError(errno.EINVAL if _last(path) == b"." else errno.ENOTEMPTY, path)
         if not place.path:
             raise FileError(errno.EBUSY, path)
         if place.kind != "dir":
@@ -169,11 +172,12 @@ class Snapshot(Writable):
         """``rename(2)``: `new` is replaced where it is there.
 
         EXDEV for a directory that is the layers' or merged with theirs (rule 33), EISDIR, ENOTDIR, ENOTEMPTY, EINVAL
-        for a directory into itself, EBUSY for the root.
+        for a directory into itself, EBUSY for the root and for ``.`` and ``..``.
         """
         source, target = self.resolve(old, follow=False), self.resolve(new, follow=False)
-        if not source.path or not target.path:
-            raise FileError(errno.EBUSY, new if source.path else old)
+        for place, path in ((source, old), (target, new)):
+            if not place.path or _last(path) in (b".", b".."):
+                raise FileError(errno.EBUSY, path)
         if source.node is None:
             raise FileError(errno.ENOENT, old)
         if target.path.startswith(source.path + b"/"):
@@ -214,14 +218,20 @@ class Snapshot(Writable):
         self._change(place, "utime", "mtime", mtime=mtime)
 
     def setxattr(self, path: bytes, name: bytes, value: bytes, *, follow: bool = True) -> None:
-        """Sets an extended attribute. EOPNOTSUPP for another namespace than user, trusted and security; ERANGE, E2BIG,
-        ENOSPC for too much; EPERM for user attributes of what is neither file nor directory."""
+        """Sets an extended attribute. EPERM for user attributes of what is neither file nor directory; ERANGE, E2BIG,
+        ENOSPC for too much. EOPNOTSUPP for a namespace other than user, trusted and security, and EINVAL for no name:
+        these two, as in the kernel, once the file is copied up."""
         if not name or len(name) > _XATTR_NAME_MAX:
             raise FileError(errno.ERANGE, path)
         if len(value) > _XATTRS_MAX:
             raise FileError(errno.E2BIG, path)
         place = self.there(path, follow=follow)
-        _check_xattr(place, name, path)
+        try:
+            _check_xattr(place, name, path)
+        except FileError as refusal:
+            if refusal.errno != errno.EPERM:  # it was the upper's file system that refused
+                self._copy_up(place, "setxattr")
+            raise
         assert place.node
         xattrs = dict(place.node.xattrs) | {name: value}
         if sum(len(key) + len(held) for key, held in xattrs.items()) > _XATTRS_MAX:
@@ -276,6 +286,11 @@ class Snapshot(Writable):
             raise FileError(errno.EXDEV, old)
         if target.kind == "dir" and self._names(target.path):
             raise FileError(errno.ENOTEMPTY, new)
+
+
+def _last(path: bytes) -> bytes:
+    """The last name of a path as it was given."""
+    return path.rstrip(b"/").rpartition(b"/")[2]
 
 
 def _same(source: Place, target: Place) -> bool:

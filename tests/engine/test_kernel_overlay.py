@@ -1,0 +1,355 @@
+"""The snapshot against the kernel: random file operations, applied to both, must leave no difference to see.
+
+Both start from the same layers, ours from their tars, the kernel's laid out as directories; every operation must give
+the same result or errno, the merged trees must be equal (kinds, modes, owners, sizes, contents, times, attributes, hard
+links), and so must the kinds of the upper's nodes. ``OVERLAY_SEQUENCES`` sets how many sequences are tried, and
+``OVERLAY_SEED`` the first seed; a failure prints the fewest operations that still differ.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from engine.blobs import MemoryBlobs
+from engine.errors import FileError
+from engine.layer import Entry
+from engine.layerstore import LayerStore
+from engine.layerwriter import LayerWriter
+from engine.merged import Merged
+from engine.snapshot import Snapshot
+from engine.union import Union
+from engine.upper import EMPTY, Upper
+from tests import peers
+from tests.engine import kernel_overlay
+from tests.engine.kernel_overlay import NOW, Specification
+
+SEQUENCES = int(os.environ.get("OVERLAY_SEQUENCES", "1500"))
+SEED = int(os.environ.get("OVERLAY_SEED", "0"))
+PER_STACK = 25
+"""Sequences that share a stack of layers."""
+
+Operation = tuple[Any, ...]
+
+NAMES = (b"a", b"b", b"c", b"d", b"e", "é".encode(), b"\xff\xfe", b"x y", b"-n", b"a.wh.b", b"n\nl", b"z" * 251)
+MODES = (0o644, 0o755, 0o600, 0o4755, 0o2755, 0o6711, 0o2644, 0o777, 0o444, 0o000)
+TARGETS = (b"a", b"../a", b"/a/b", b"b", b"/", b"../../../c", b"d/e", b".", b"nowhere", b"/c/../a")
+XATTRS = (b"user.one", b"user.two", b"trusted.three", b"security.capability")
+CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
+OLD = 1_000_000_000 * 1_000_000_000
+"""Nanoseconds: 2001. What was made before the test has times about it."""
+
+
+class Kernel:
+    """The process of `kernel_overlay`."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, kernel_overlay.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def ask(self, *request: Any) -> Any:
+        assert self._process.stdin
+        assert self._process.stdout
+        kernel_overlay.send(self._process.stdin, request)
+        answer = kernel_overlay.receive(self._process.stdout)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Kernel]:
+    peers.need_root()
+    process = Kernel()
+    try:
+        process.ask("stack", [{b"": _node(random.Random(0), "dir")}])
+        process.ask("run", [])
+    except (OSError, EOFError, BrokenPipeError) as error:
+        process.close()
+        peers.missing(f"needs a kernel overlay mount: {error}")
+    yield process
+    process.close()
+
+
+# Layers
+
+
+def _node(rng: random.Random, kind: str, **more: Any) -> dict[str, Any]:
+    node = {
+        "kind": kind,
+        "mode": 0o777 if kind == "symlink" else rng.choice(MODES),
+        "uid": rng.choice((0, 0, 1000)),
+        "gid": rng.choice((0, 0, 50)),
+        "mtime": OLD + rng.randrange(1000) * 1_000_000_000,
+    }
+    if kind in ("file", "dir") and rng.random() < 0.3:
+        node["xattrs"] = {rng.choice(XATTRS[:3]): rng.randbytes(3)}
+    if kind == "file":
+        node["data"] = rng.randbytes(rng.choice((0, 1, 5, 100, 4096, 5000)))
+        if rng.random() < 0.1:
+            node["xattrs"] = {b"security.capability": CAPABILITY}
+    return node | more
+
+
+def make_stack(rng: random.Random) -> list[Specification]:
+    """One to three layers that add, replace, merge, hide and make opaque."""
+    layers: list[Specification] = []
+    below: dict[bytes, str] = {}
+    for _ in range(rng.choice((1, 2, 2, 3))):
+        layer: Specification = {b"": _node(rng, "dir", mode=0o755)}
+        for _ in range(rng.randrange(3, 14)):
+            _add(rng, layer, below)
+        layer = dict(sorted(layer.items()))
+        layers.append(layer)
+        _apply(below, layer)
+    return layers
+
+
+def _add(rng: random.Random, layer: Specification, below: dict[bytes, str]) -> None:
+    directories = [path for path, node in layer.items() if node["kind"] == "dir" and path.count(b"/") < 3]
+    known = [path for path, kind in below.items() if kind == "dir"]
+    parent = rng.choice(known) if known and rng.random() < 0.6 else rng.choice(directories)
+    steps = parent.split(b"/") if parent else []
+    for depth in range(1, len(steps) + 1):
+        at = b"/".join(steps[:depth])
+        if layer.setdefault(at, _node(rng, "dir"))["kind"] != "dir":
+            return
+    lower = [path for path in below if path.rpartition(b"/")[0] == parent and path]
+    path = rng.choice(lower) if lower and rng.random() < 0.5 else _join(parent, rng.choice(NAMES))
+    if path in layer:
+        return
+    kind = rng.choices(
+        ("file", "dir", "symlink", "fifo", "char", "block", "link", "whiteout"), (8, 6, 3, 1, 1, 1, 3, 4)
+    )[0]
+    if kind == "whiteout":
+        if path in below:
+            layer[path] = {"kind": "whiteout"}
+    elif kind == "link":
+        files = [node for node in layer.values() if node["kind"] not in ("dir", "whiteout")]
+        if files:
+            file = rng.choice(files)
+            file.setdefault("link", rng.getrandbits(60))
+            layer[path] = file
+    elif kind == "symlink":
+        layer[path] = _node(rng, kind, target=rng.choice(TARGETS))
+    elif kind in ("char", "block"):
+        layer[path] = _node(rng, kind, major=1, minor=rng.choice((3, 5)))
+    elif kind == "dir":
+        layer[path] = _node(rng, kind, opaque=below.get(path) == "dir" and rng.random() < 0.3)
+    else:
+        layer[path] = _node(rng, kind)
+
+
+def _join(directory: bytes, name: bytes) -> bytes:
+    return b"%b/%b" % (directory, name) if directory else name
+
+
+def _apply(below: dict[bytes, str], layer: Specification) -> None:
+    """What is seen once `layer` is on top."""
+    for path, node in layer.items():
+        if node["kind"] != "dir" or node.get("opaque"):
+            for gone in [at for at in below if at.startswith(path + b"/")]:
+                del below[gone]
+        below.pop(path, None)
+    below.update({path: node["kind"] for path, node in layer.items() if node["kind"] != "whiteout"})
+
+
+def load(layers: list[Specification]) -> Union:
+    """The layers as tars, read back by the engine."""
+    blobs = MemoryBlobs()
+    store = LayerStore(blobs)
+    loaded = []
+    for layer in layers:
+        writer, links = LayerWriter(), dict[int, bytes]()
+        for path, node in layer.items():
+            if node["kind"] == "whiteout":
+                writer.whiteout(path)
+            elif node.get("link") in links:
+                writer.hardlink(path, links[node["link"]])
+            else:
+                links[node.get("link", -1)] = path
+                data = node.get("data", b"")
+                entry = Entry(
+                    node["kind"],
+                    node["mode"],
+                    node["uid"],
+                    node["gid"],
+                    node["mtime"],
+                    len(data),
+                    node.get("target", b""),
+                    major=node.get("major", 0),
+                    minor=node.get("minor", 0),
+                    xattrs=tuple(sorted(node.get("xattrs", {}).items())),
+                )
+                writer.add(path, entry, data)
+                if node.get("opaque"):
+                    writer.opaque(path)
+        written = writer.write(blobs)
+        loaded.append(store.get(written.digest, written.diff_id))
+    return Union(loaded)
+
+
+# Operations
+
+
+def make_operations(rng: random.Random, layers: list[Specification]) -> list[Operation]:
+    """A random sequence over names that the layers have, with some they have not."""
+    known = [path for layer in layers for path in layer if path]
+    return [_operation(rng, known) for _ in range(rng.choice((1, 2, 3, 5, 8, 13, 21, 34)))]
+
+
+def _path(rng: random.Random, known: list[bytes]) -> bytes:
+    path = rng.choice(known) if known and rng.random() < 0.75 else rng.choice(NAMES)
+    if rng.random() < 0.25:
+        path += b"/" + rng.choice((*NAMES, b"..", b"../a", b"a/b", b"b/..", b"y" * 255, b"y" * 256))
+    if rng.random() < 0.02:
+        return rng.choice((b"", b"/", b"..", b"a/../..", b"/" + path))
+    if rng.random() < 0.3:
+        path = path.rpartition(b"/")[0] or path
+    known.append(path)
+    return path
+
+
+def _operation(rng: random.Random, known: list[bytes]) -> Operation:
+    data = rng.randbytes(rng.choice((0, 1, 7, 5000)))
+    path, other, mode, follow = _path(rng, known), _path(rng, known), rng.choice(MODES), rng.random() < 0.5
+    number = rng.choice((0, 1, 3, 100, 4097, 10000))
+    name = rng.choice((*XATTRS[:3], b"user.", b"nonsense.x"))
+    return rng.choices(
+        (
+            ("write", path, data, mode),
+            ("append", path, data, mode),
+            ("open_rw", path),
+            ("pwrite", path, number, data),
+            ("truncate", path, number),
+            ("unlink", path),
+            ("mkdir", path, mode),
+            ("rmdir", path),
+            (
+                "rename",
+                *(p.replace(b"y" * 256, b"y") for p in (path, other)),
+            ),  # of two errors the first is not compared
+            ("link", path, other),
+            ("symlink", rng.choice(TARGETS), path),
+            (
+                "mknod",
+                path,
+                rng.choice(("fifo", "char", "block", "file")),
+                mode,
+                rng.choice((0, 1)),
+                rng.choice((0, 3)),
+            ),
+            ("chmod", path, mode),
+            ("chown", path, rng.choice((-1, 0, 7)), rng.choice((-1, 0, 8)), follow),
+            ("utime", path, rng.choice((None, OLD // 2, OLD // 3 + 1)), follow),
+            ("setxattr", path, name, rng.randbytes(2), follow),
+            ("removexattr", path, name, follow),
+            ("read", path),
+            ("listdir", path),
+            ("readlink", path),
+        ),
+        (6, 4, 3, 3, 2, 16, 10, 10, 16, 5, 3, 3, 3, 3, 3, 3, 2, 2, 2, 1),
+    )[0]
+
+
+# Both sides
+
+
+def ours(union: Union, operations: list[Operation]) -> tuple[Any, ...]:
+    """What the snapshot makes of the operations, in the words of `kernel_overlay`."""
+    blobs = MemoryBlobs()
+    files = Snapshot(union, EMPTY, blobs, now=lambda: NOW)
+    results: list[Any] = []
+    for name, *arguments in operations:
+        try:
+            results.append(_perform(files, name, arguments))
+        except FileError as error:
+            results.append(error.name)
+    upper = Upper.decode(files.freeze().encode())
+    return results, tree(Merged(union, upper, blobs)), {p: _kind(node) for p, node in upper.nodes.items()}
+
+
+def _perform(files: Snapshot, name: str, arguments: list[Any]) -> Any:
+    if name in ("write", "append"):
+        path, data, mode = arguments
+        return files.write(path, data, append=name == "append", mode=mode)
+    if name in ("chown", "utime", "setxattr", "removexattr"):
+        return getattr(files, name)(*arguments[:-1], follow=arguments[-1])
+    return getattr(files, name)(*arguments)
+
+
+def _kind(node: Any) -> str:
+    return "opaque dir" if node.opaque else node.kind
+
+
+def tree(files: Merged) -> dict[bytes, tuple[Any, ...]]:
+    found: dict[bytes, tuple[Any, ...]] = {}
+    first: dict[int, bytes] = {}
+    for path in [b"", *(place.path for place in files.walk())]:
+        about = files.lstat(path)
+        content: Any = None
+        if about.kind == "file":
+            content = files.read(path)
+        elif about.kind == "symlink":
+            content = about.target
+        elif about.kind in ("char", "block"):
+            content = (about.major, about.minor)
+        links = (about.size, about.nlink, first.setdefault(about.inode, path))
+        found[path] = (
+            about.kind,
+            about.mode,
+            about.uid,
+            about.gid,
+            about.mtime,
+            None if about.kind == "dir" else links,
+            content,
+            files.getxattrs(path, follow=False),
+        )
+    return found
+
+
+def differences(kernel: Kernel, union: Union, operations: list[Operation]) -> list[str]:
+    """What the kernel (first) and the snapshot (second) do not agree on."""
+    theirs, mine = kernel.ask("run", operations), ours(union, operations)
+    found = [f"{op}: {a!r} {b!r}" for op, a, b in zip(operations, theirs[0], mine[0], strict=True) if a != b]
+    for a, b in zip(theirs[1:], mine[1:], strict=True):
+        found += [f"{p!r}: {a.get(p)!r} {b.get(p)!r}" for p in sorted({*a, *b}) if a.get(p) != b.get(p)]
+    return found
+
+
+def fewest(kernel: Kernel, union: Union, operations: list[Operation]) -> list[Operation]:
+    """Operations without which the difference would be gone, in their order."""
+    at = 0
+    while at < len(operations):
+        fewer = operations[:at] + operations[at + 1 :]
+        if differences(kernel, union, fewer):
+            operations = fewer
+        else:
+            at += 1
+    return operations
+
+
+@pytest.mark.peer("kernel overlayfs")
+def test_random_file_operations_leave_what_they_leave_on_a_kernel_overlay(kernel: Kernel) -> None:
+    # rules 4, 12, 13, 28 to 35
+    for seed in range(SEED, SEED + SEQUENCES // PER_STACK):
+        rng = random.Random(seed)
+        layers = make_stack(rng)
+        union = load(layers)
+        kernel.ask("stack", layers)
+        for _ in range(PER_STACK):
+            operations = make_operations(rng, layers)
+            if differences(kernel, union, operations):
+                least = fewest(kernel, union, operations)
+                told = "\n".join([*map(repr, least), "", *differences(kernel, union, least)])
+                pytest.fail(f"seed {seed}: the kernel, then ours, after\n{told}", pytrace=False)
