@@ -25,7 +25,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from engine import digest, terminal
 from engine.errors import EngineError
 from engine.journal import Journal
-from web import kitchen, menu, serving
+from web import kitchen, markup, menu, pizza, serving
 from web.compress import compress
 from web.guard import Guard, Limits
 from web.kitchen import Shop
@@ -65,7 +65,7 @@ def create_app(
     app = Flask(__name__, static_folder="static", template_folder="templates")
     app.extensions["shop"] = shop
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters |= {"size": terminal.size, "short": digest.short}
+    app.jinja_env.filters |= {"size": terminal.size, "short": digest.short, **markup.FILTERS, **pizza.FILTERS}
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     app.after_request(compress)
     shop.guard.watch(app)

@@ -157,7 +157,7 @@ def _files(events: Sequence[Event]) -> Sentence:
 def _copied(event: facts.FileCopiedUp, written: int) -> Sentence:
     name = posixpath.basename(event.path)
     whole = (Piece(" The whole "), Piece(size(event.size), "cost"), Piece(f" {name} file was copied up."))
-    if event.cause in ("write", "open"):
+    if written:
         return (Piece("You changed "), Piece(size(written), "did"), Piece("."), *whole)
     return (Piece(f"One {event.cause}", "did"), Piece(", no new content."), *whole)
 

@@ -13,20 +13,31 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
 from typing import Final
+from urllib.parse import parse_qsl
 
-from flask import Blueprint, Response, abort, current_app, make_response, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from werkzeug.exceptions import Forbidden, RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
-from engine import terminal
 from engine.errors import CommandError, EngineError
 from engine.journal import Journal, State
-from web import orders, state
+from web import completion, orders, state
 from web.guard import Guard, cookie_name, give_key
 from web.menu import Dish
-from web.orders import Order
-from web.state import KitchenState
-from web.terminals import Line, Terminals
+from web.scene import Looking
+from web.terminals import Terminals
+from web.view import KitchenView, Moved, view
 
 blueprint = Blueprint("kitchen", __name__)
 
@@ -44,23 +55,6 @@ class Shop:
     terminals: Terminals
     stopping: Event
     """Set once the server was told to stop: commands under way then end."""
-
-
-@dataclass(frozen=True, slots=True)
-class KitchenView:
-    """What `kitchen.html` and `_kitchen.html` are drawn from."""
-
-    state: KitchenState
-    writable: bool
-    """Whether the visitor may change it; who may not sees the same without forms, and may fork it."""
-    past: bool
-    """Whether this is a state shown by its own address, rather than where the kitchen stands now."""
-    pulls: tuple[Order, ...]
-    runs: tuple[Order, ...]
-    on_containers: dict[str, tuple[Order, ...]]
-    """Orders by container id."""
-    lines: tuple[Line, ...]
-    """The terminal, oldest first."""
 
 
 @blueprint.get("/")
@@ -104,16 +98,35 @@ def do(kitchen: str) -> AnyResponse:
         return _answer(kitchen)
     if argv[:1] == ["fork"] and len(argv) == 1:
         return _fork(_shop().journal.kitchen(kitchen).head)
-    _run(kitchen, typed, argv)
-    return _answer(kitchen)
+    return _answer(kitchen, _run(kitchen, typed, argv))
+
+
+@blueprint.post("/k/<kitchen>/edit")
+def edit(kitchen: str) -> AnyResponse:
+    """Gives a file of a container a whole new text: the command that does so, made of the fields, and run."""
+    _own(kitchen)
+    fields = {name: request.form.get(name, "") for name in ("container", "path", "text")}
+    typed = orders.write(fields["container"], fields["path"], fields["text"].replace("\r\n", "\n"))
+    if len(typed) > _shop().guard.limits.command:
+        raise RequestEntityTooLarge(f"the text is longer than {_shop().guard.limits.command:,} characters")
+    return _answer(kitchen, _run(kitchen, typed, _words(typed)))
+
+
+@blueprint.get("/k/<kitchen>/complete")
+def complete(kitchen: str) -> AnyResponse:
+    """What could stand at the end of the ``line``: where the word begins, and what it could be."""
+    shop = _shop()
+    host = shop.journal.head(kitchen).host
+    line = request.args.get("line", "")[: shop.guard.limits.command]
+    start, words = completion.complete(shop.journal.context, host, [dish.name for dish in shop.menu], line)
+    return jsonify(start=start, words=words)
 
 
 @blueprint.post("/k/<kitchen>/<any(undo, redo):verb>")
 def move(kitchen: str, verb: str) -> AnyResponse:
     """Moves the head to its parent, or to its newest child."""
     _own(kitchen)
-    _run(kitchen, verb, [verb])
-    return _answer(kitchen)
+    return _answer(kitchen, _run(kitchen, verb, [verb]))
 
 
 @blueprint.post("/k/<kitchen>/jump")
@@ -121,8 +134,7 @@ def jump(kitchen: str) -> AnyResponse:
     """Moves the head to the kept state that the field ``state`` names by number or id."""
     _own(kitchen)
     wanted = request.form.get("state", "").strip()[:80]
-    _run(kitchen, f"jump {wanted}", ["jump", wanted])
-    return _answer(kitchen)
+    return _answer(kitchen, _run(kitchen, f"jump {wanted}", ["jump", wanted]))
 
 
 @blueprint.post("/k/<kitchen>/reset")
@@ -130,8 +142,7 @@ def reset(kitchen: str) -> AnyResponse:
     """Moves the head to the oldest state that is kept; what came after stays in the tree."""
     _own(kitchen)
     first = _shop().journal.entries(kitchen)[0].number
-    _run(kitchen, f"jump {first}", ["jump", str(first)])
-    return _answer(kitchen)
+    return _answer(kitchen, _run(kitchen, f"jump {first}", ["jump", str(first)]))
 
 
 @blueprint.post("/k/<kitchen>/fork")
@@ -152,6 +163,15 @@ def past_state_json(state_id: str) -> AnyResponse:
     found = _shop().journal.state(state_id)
     described = state.describe_state(_shop().journal, found)
     return Response(state.encode(described), mimetype="application/json")
+
+
+@blueprint.get("/s/<state_id>/picture.svg")
+def picture_svg(state_id: str) -> AnyResponse:
+    """The picture of any kept state as one self-contained file, for a slide or a handout."""
+    shop = _shop()
+    shown = shop.journal.state(state_id)
+    drawn = view(shop.journal, shop.menu, shown, _looking_after(), (), mine=False, past=True)
+    return Response(render_template("picture.svg", view=drawn, picture=drawn.picture), mimetype="image/svg+xml")
 
 
 @blueprint.post("/s/<state_id>/fork")
@@ -220,8 +240,8 @@ def _words(typed: str) -> list[str]:
     return words[1:] if words[:1] == ["docker"] else words
 
 
-def _run(kitchen: str, typed: str, argv: list[str]) -> None:
-    """One command, its outcome shown in the kitchen's terminal."""
+def _run(kitchen: str, typed: str, argv: list[str]) -> Moved:
+    """One command, its outcome shown in the kitchen's terminal; which way it moved the kitchen."""
     shop = _shop()
     with shop.guard.command(kitchen):
         try:
@@ -231,8 +251,9 @@ def _run(kitchen: str, typed: str, argv: list[str]) -> None:
         except EngineError as error:
             status = error.exit_code if isinstance(error, CommandError) else 1
             shop.terminals.show(kitchen, typed, "", f"{error}\n", status)
-        else:
-            shop.terminals.show(kitchen, typed, done.out, done.err, done.status)
+            return ""
+    shop.terminals.show(kitchen, typed, done.out, done.err, done.status, done.events)
+    return "" if not done.changed else "back" if argv[0] == "undo" else "forward"
 
 
 def _until(deadline: float) -> Callable[[], bool]:
@@ -241,44 +262,33 @@ def _until(deadline: float) -> Callable[[], bool]:
     return lambda: stopping.is_set() or time.monotonic() > deadline
 
 
-def _answer(kitchen: str) -> AnyResponse:
+def _answer(kitchen: str, moved: Moved = "") -> AnyResponse:
     """To the owner after a change: the fragment for htmx, a redirect for a plain form."""
     if _wants_fragment():
-        return _page(_shop().journal.head(kitchen), mine=True)
-    return redirect(url_for(".show", kitchen=kitchen), 303)
+        return _page(_shop().journal.head(kitchen), mine=True, moved=moved)
+    return redirect(f"{url_for('.show', kitchen=kitchen)}?{_looking_after().query}", 303)
+
+
+def _looking_after() -> Looking:
+    """Where a form was pressed, for the page after it: the fields of its ``looking``, or the address's own words."""
+    asked = dict(parse_qsl(request.form.get("looking", ""))) if request.method == "POST" else request.args
+    return Looking.read(asked)
 
 
 def _wants_fragment() -> bool:
     return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Request-Type") != "full"
 
 
-def _page(shown: State, *, mine: bool = False, past: bool = False) -> AnyResponse:
+def _page(shown: State, *, mine: bool = False, past: bool = False, moved: Moved = "") -> AnyResponse:
     """A kitchen's page, or its fragment alone; to its owner (`mine`) with forms and its key."""
     template = "_kitchen.html" if _wants_fragment() else "kitchen.html"
     key = request.cookies.get(cookie_name(shown.kitchen)) if mine else None
-    response = make_response(render_template(template, view=_view(shown, mine, past), key=key))
+    response = make_response(render_template(template, view=_view(shown, mine, past, moved), key=key))
     response.vary.add("HX-Request")
     return response
 
 
-def _view(shown: State, mine: bool, past: bool) -> KitchenView:
-    shop, host = _shop(), shown.host
-    context = shop.journal.context
-    described = state.describe_state(shop.journal, shown)
-    return KitchenView(
-        state=described,
-        writable=mine,
-        past=past,
-        pulls=orders.pulls(shop.menu),
-        runs=orders.runs(host),
-        on_containers={c.id: orders.on_container(context, c) for c in host.containers.values()} if mine else {},
-        lines=() if past else shop.terminals.lines(shown.kitchen) or _told(described),
-    )
-
-
-def _told(described: KitchenState) -> tuple[Line, ...]:
-    """The terminal of a kitchen that this process has not served yet: what its last command said."""
-    if not described.command:
-        return ()
-    out, err = terminal.render(described.events), terminal.render(described.events, "stderr")
-    return (Line(f"docker {shlex.join(described.command)}", out, err, 0),)
+def _view(shown: State, mine: bool, past: bool, moved: Moved) -> KitchenView:
+    shop = _shop()
+    lines = () if past else shop.terminals.lines(shown.kitchen)
+    return view(shop.journal, shop.menu, shown, _looking_after(), lines, mine=mine, past=past, moved=moved)

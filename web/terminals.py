@@ -10,6 +10,8 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import Final
 
+from engine.events import Event, Wrote
+
 LINES: Final = 20
 """Commands of one kitchen that are shown."""
 TEXT_MAX: Final = 8_000
@@ -20,12 +22,13 @@ KITCHENS: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One command as typed, what it printed, and its exit code."""
+    """One command as typed, what it printed, its exit code, and what it did."""
 
     command: str
     out: str
     err: str
     status: int
+    events: tuple[Event, ...] = ()
 
 
 class Terminals:
@@ -35,9 +38,10 @@ class Terminals:
         self._lines: OrderedDict[str, deque[Line]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def show(self, kitchen: str, command: str, out: str, err: str, status: int) -> None:
+    def show(self, kitchen: str, command: str, out: str, err: str, status: int, events: tuple[Event, ...] = ()) -> None:
         """Adds one command and what it came to."""
-        line = Line(_cut(command), _cut(out), _cut(err), status)
+        told = tuple(event for event in events if not isinstance(event, Wrote))
+        line = Line(_cut(command), _cut(out), _cut(err), status, told)
         with self._lock:
             lines = self._lines.setdefault(kitchen, deque(maxlen=LINES))
             lines.append(line)

@@ -1,0 +1,159 @@
+// The kitchen's manners: terminal history and completion, keys, theme, and narration. Every act is a form that works
+// without any of this; here they only become quicker.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const $ = (selector, from = document) => from.querySelector(selector);
+  const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
+  const kitchen = () => $("#kitchen");
+  const remember = (key, value) => { try { value ? localStorage.setItem(key, value) : localStorage.removeItem(key); } catch { /* private mode */ } };
+  const recall = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
+
+  // Looks: theme, projector, speed
+
+  const looks = {
+    theme(value) { value ? root.dataset.theme = value : delete root.dataset.theme; remember("theme", value); },
+    projector(on) { root.toggleAttribute("data-projector", on); remember("projector", on ? "1" : ""); },
+    speed(value) { root.dataset.speed = value; remember("speed", value); },
+  };
+  const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const speeds = ["1", "0.5", "0.25"];
+
+  // Terminal: history by the arrows, completion by Tab, several lines one after the other
+
+  const history = () => JSON.parse(recall("history") || "[]");
+  let at = 0;
+  const prompt = () => $("#command");
+  const keep = (line) => remember("history", JSON.stringify([...history().filter((old) => old !== line), line].slice(-100)));
+
+  async function complete(field) {
+    const before = field.value.slice(0, field.selectionStart);
+    const answer = await fetch(`${kitchen().dataset.home}/complete?${new URLSearchParams({ line: before })}`);
+    if (!answer.ok) return;
+    const { start, words } = await answer.json();
+    if (!words.length) return offers(field, []);
+    const common = words.reduce((a, b) => { let n = 0; while (n < a.length && a[n] === b[n]) n++; return a.slice(0, n); });
+    const put = (text) => field.setRangeText(text, start, field.selectionStart, "end");
+    if (common.length > before.length - start || words.length === 1) put(common + (words.length === 1 && !common.endsWith("/") ? " " : ""));
+    offers(field, words.length > 1 ? words : [], put);
+  }
+
+  function offers(field, words, put) {
+    $("#offers")?.remove();
+    field.setAttribute("aria-expanded", String(words.length > 0));
+    if (!words.length) return;
+    const list = Object.assign(document.createElement("ul"), { id: "offers", className: "offers" });
+    list.setAttribute("role", "listbox");
+    list.setAttribute("aria-label", "Completions");
+    list.append(...words.slice(0, 60).map((word, n) => {
+      const item = Object.assign(document.createElement("li"), { textContent: word, id: `offer-${n}` });
+      item.setAttribute("role", "option");
+      item.setAttribute("aria-selected", "false");
+      item.addEventListener("mousedown", (event) => { event.preventDefault(); put(word + (word.endsWith("/") ? "" : " ")); offers(field, []); });
+      return item;
+    }));
+    field.closest(".slip").append(list);
+  }
+
+  function choose(field, step) {
+    const items = $$("#offers li");
+    if (!items.length) return false;
+    const now = items.findIndex((item) => item.getAttribute("aria-selected") === "true");
+    const next = items[(now + step + items.length) % items.length];
+    items[now]?.setAttribute("aria-selected", "false");
+    next.setAttribute("aria-selected", "true");
+    next.scrollIntoView({ block: "nearest" });
+    field.setAttribute("aria-activedescendant", next.id);
+    return true;
+  }
+
+  const queue = [];
+  function send(field) {
+    const lines = field.value.split("\n").map((line) => line.trim()).filter(Boolean);
+    if (!lines.length) return;
+    lines.forEach(keep);
+    at = 0;
+    field.value = lines[0];
+    queue.push(...lines.slice(1));
+    field.form.requestSubmit();
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const field = event.target;
+    if (field.id !== "command") return;
+    const chosen = $('#offers [aria-selected="true"]');
+    if (event.key === "Tab" && !event.shiftKey && field.value.trim()) { event.preventDefault(); complete(field); }
+    else if (event.key === "Enter" && !event.shiftKey) {
+      event.preventDefault();
+      chosen ? chosen.dispatchEvent(new MouseEvent("mousedown", { cancelable: true })) : send(field);
+    } else if (event.key === "Escape") { offers(field, []); field.blur(); }
+    else if (event.key === "ArrowUp" || event.key === "ArrowDown") {
+      const step = event.key === "ArrowUp" ? -1 : 1;
+      if (choose(field, step)) { event.preventDefault(); return; }
+      if (field.value.includes("\n")) return;
+      const lines = history();
+      at = Math.max(-lines.length, Math.min(0, at + step));
+      field.value = at ? lines[lines.length + at] : "";
+      event.preventDefault();
+    } else if (event.key.length === 1) offers(field, []);
+  });
+
+  // Keys: every act has one
+
+  const click = (selector) => { const found = $(selector); if (found && !found.disabled) found.click(); return Boolean(found); };
+  const keys = {
+    "?": () => $("#keys").showModal(),
+    "/": () => prompt()?.focus(),
+    u: () => click("#undo"), r: () => click("#redo"), 0: () => click("#reset"),
+    p: () => looks.projector(!root.hasAttribute("data-projector")),
+    t: () => looks.theme(dark() ? "light" : "dark"),
+    s: () => looks.speed(speeds[(speeds.indexOf(root.dataset.speed) + 1) % speeds.length]),
+    d: () => click("#save-picture"),
+    ArrowRight: () => click("[data-next-slice]"), ArrowLeft: () => click("[data-previous-slice]"),
+    ArrowUp: () => click("[data-next-layer]"), ArrowDown: () => click("[data-previous-layer]"),
+    "[": () => click("#undo"), "]": () => click("#redo"),
+  };
+  for (let n = 1; n <= 8; n++) keys[n] = () => click(`[data-slice-link="${n}"]`);
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog[open]")) return;
+    const act = keys[event.key] || $(`[data-key="${CSS.escape(event.key)}"]`);
+    if (!act) return;
+    if (event.target.closest("button, a, summary") && event.key.startsWith("Arrow") && !event.target.closest(".picture")) return;
+    event.preventDefault();
+    typeof act === "function" ? act() : act.click();
+  });
+  document.addEventListener("click", (event) => {
+    const look = event.target.closest("[data-look]")?.dataset.look;
+    if (look === "theme") keys.t(); else if (look === "projector") keys.p(); else if (look === "keys") keys["?"]();
+    if (!event.target.closest(".pick")) $$(".pick details[open]").forEach((open) => { open.open = false; });
+  });
+  document.addEventListener("toggle", (event) => {
+    if (event.target.matches?.(".pick details") && event.target.open) $$(".pick details[open]").forEach((other) => { if (other !== event.target) other.open = false; });
+  }, true);
+
+  // Time: drag the bitten slice
+
+  document.addEventListener("change", (event) => {
+    if (event.target.id !== "scrub") return;
+    $$("#track button")[Number(event.target.value)]?.click();
+  });
+
+  // After a swap: say it, scroll the slip, keep the focus, run the next line, play what happened
+
+  let focused = "";
+  document.addEventListener("htmx:before:swap", () => {
+    focused = document.activeElement?.id || "";
+    window.whaleMotion?.before(kitchen());
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus({ preventScroll: true });
+    $("#narration").textContent = $("#headline")?.textContent.trim() ?? "";
+    settle();
+    window.whaleMotion?.after(kitchen());
+    const field = prompt();
+    if (field && queue.length) { field.value = queue.shift(); field.form.requestSubmit(); }
+    else if (field && focused === "command") field.value = "";
+  });
+  function settle() { const log = $("#log"); if (log) log.scrollTop = log.scrollHeight; }
+  settle();
+})();
