@@ -17,13 +17,29 @@ from urllib.parse import urlencode
 from engine.digest import Digest
 from engine.events import display
 from web.picture import stack as planner
-from web.picture.calls import calls
+from web.picture.calls import TOP, calls
 from web.picture.fridge import fridge, ledger
 from web.picture.geometry import PIN, TILT
+from web.picture.labels import Need, spread
 from web.picture.plan import Table
 from web.picture.rows import Writer, tints
 from web.picture.subject import Above, Blob, Change, Subject, differing
-from web.picture.view import Barcode, Bead, Bracket, Heading, Here, Ledger, Lying, Note, PizzaView, Place, Row, Slip, Tick, Tub
+from web.picture.view import (
+    Barcode,
+    Bead,
+    Bracket,
+    Heading,
+    Here,
+    Ledger,
+    Lying,
+    Note,
+    PizzaView,
+    Place,
+    Row,
+    Slip,
+    Tick,
+    Tub,
+)
 from web.picture.words import counted, cut, listed, size, width, wrap
 
 __all__ = ["FILTERS", "Above", "Blob", "Change", "Ledger", "PizzaView", "Subject", "differing", "link", "picture"]
@@ -31,7 +47,7 @@ __all__ = ["FILTERS", "Above", "Blob", "Change", "Ledger", "PizzaView", "Subject
 FILTERS: Final[Mapping[str, Callable[..., object]]] = {
     "weight": size,
     "wide": lambda text, font, points: round(width(text, font, points), 1),
-    "clip": lambda text, room: cut(text, room, "bold", 13.5),
+    "clip": lambda text, room: cut(text, room, "bold", 13),
 }
 """What the picture's templates need of Jinja beside the application's ``short``: ``app.jinja_env.filters.update(FILTERS)``."""
 
@@ -56,7 +72,7 @@ def picture(
     subject: Subject | None,
     blobs: Sequence[Blob],
     *,
-    chosen: int = 3,
+    chosen: int | None = None,
     layer: int | None = None,
     address: Callable[[int | None, int | None], str] | None = None,
     page: Callable[[Digest], str] = lambda digest: f"?blob={digest}",
@@ -64,28 +80,30 @@ def picture(
 ) -> PizzaView:
     """The picture of `subject`, or of an empty plate.
 
-    `chosen` is the slice in front, 1 to 8; `layer` the position of the layer that keeps its row however many there are,
+    `chosen` is the slice in front, 1 to 8 (None: where the container changed something, else 3); `layer` the position of the layer that keeps its row however many there are,
     and around which the lens of a tall stack opens. `address` makes the links of slices and layers, `page` those of blobs.
     """
     held = {blob.digest: blob for blob in blobs}
     account = account or ledger(blobs)
-    chosen = chosen if 1 <= chosen <= 8 else 3
+    chosen = chosen if chosen is not None and 1 <= chosen <= 8 else _front(subject)
     if subject is None:
         return _empty(held, account, page, chosen)
     if layer is not None and not 0 <= layer < len(subject.layers):
         layer = None
     address = address or link(subject.key)
     colours: list[str] = []
-    table = Table(subject, chosen, lambda position: "new" if position is None else colours[position] if colours else "c1")
+    table = Table(
+        subject, chosen, lambda position: "new" if position is None else colours[position] if colours else "c1"
+    )
     colours += tints(subject, table)
     writer = Writer(subject, table, held, colours, layer, lambda n: address(chosen, n), page)
     steps = [step.layer for step in subject.steps]
     tall = len(subject.layers) > planner.MANY
     lens = None
     if tall:
-        each = 27.0 if subject.upper is not None else 35.0
+        each, opens = (35.0, 5) if subject.upper is None else (28.0, 3)
         top = _GLASS_TUB if subject.upper is not None else _GLASS
-        plan, lens = planner.glass(steps, len(subject.layers), layer, top, 600.0, each)
+        plan, lens = planner.glass(steps, len(subject.layers), layer, top, 600.0, each, opens)
     else:
         top, each = (_TOP if subject.upper is None else _TOP_TUB), 0.0
         sizes = [writer.unpacked(n) for n in range(len(subject.layers))]
@@ -93,7 +111,9 @@ def picture(
         plan = planner.place(plan, top, BOTTOM)
     titles = writer.titles()
     rows = writer.write(plan, titles, each=each, dense=tall, lens=tall)
-    called, more = calls(subject, table) if subject.upper is not None else ((), "")
+    if lens:
+        rows = _apart(rows, 402.0 if subject.upper is not None else 60.0)
+    called, more = calls(subject, table, 172.0 if tall else TOP) if subject.upper is not None else ((), "")
     rest, front = table.pie()
     kind: Literal["pizza", "dip", "plain"] = "plain" if not table.survey.pizza else "dip" if tall else "pizza"
     places = table.places(lambda number: address(number, layer))
@@ -126,11 +146,41 @@ def picture(
     )
 
 
+def _front(subject: Subject | None) -> int:
+    """The slice to show when nobody chose: the third, unless the container changed others only."""
+    if subject is None or not subject.upper:
+        return 3
+    table = Table(subject, 3, lambda _: "")
+    changed = [part.number for part in table.slices if table.above[part.number]]
+    return 3 if (3 in changed and table.survey.pizza) or not changed else changed[0]
+
+
+def _apart(rows: Sequence[Row], top: float) -> list[Row]:
+    """The rows with lines that do not collide, however close the strips and the lens stand."""
+    needs = [Need(row.y, 19, 19 if row.kind == "bundle" else 7) for row in rows]
+    return [replace(row, y=round(y)) for row, y in zip(rows, spread(needs, top, 618), strict=True)]
+
+
 def _empty(held: Mapping[Digest, Blob], account: Ledger, page: Callable[[Digest], str], chosen: int) -> PizzaView:
     cold = fridge((), held, account, page, _tinting(None, []))
     notes = (Note(6, "An empty plate", ("pull an image", "to begin")),)
     return PizzaView(
-        None, "An empty plate: no image is here yet.", "empty", chosen, None, (), Lying(), Lying(), (), None, (), "", "", notes, (), cold
+        None,
+        "An empty plate: no image is here yet.",
+        "empty",
+        chosen,
+        None,
+        (),
+        Lying(),
+        Lying(),
+        (),
+        None,
+        (),
+        "",
+        "",
+        notes,
+        (),
+        cold,
     )
 
 
@@ -146,7 +196,9 @@ def _heading(subject: Subject) -> Heading:
 
 def _says(subject: Subject, kind: str, rows: Sequence[Row], chosen: int) -> str:
     what = f"{subject.kind.capitalize()} {subject.name}"
-    shape = "as a pie seen from above" if kind == "pizza" else "as a dip seen from above" if kind == "dip" else "from above"
+    shape = (
+        "as a pie seen from above" if kind == "pizza" else "as a dip seen from above" if kind == "dip" else "from above"
+    )
     return (
         f"{what} {shape}, and below it the same pulled apart into {counted(len(subject.layers), 'layer')}. "
         f"A pin through slice {chosen} meets every layer."
@@ -170,7 +222,20 @@ def _tub(subject: Subject, table: Table) -> Tub:
     says = f"The container's own layer, in its Tupperware: {size(subject.size)} unpacked, writable, not in the fridge."
     if beads:
         says += f" Here: {listed([f'{b.name} ({_MEANS[b.state]})' for b in beads[:6]])}."
-    return Tub(subject.name, rim, floor, y, round(at, 1), subject.size, lying, tuple(beads[:2]), files, bead, says, not subject.upper)
+    return Tub(
+        subject.name,
+        rim,
+        floor,
+        y,
+        round(at, 1),
+        subject.size,
+        lying,
+        tuple(beads[:2]),
+        files,
+        bead,
+        says,
+        not subject.upper,
+    )
 
 
 _MEANS: Final = {"seen": "a file of its own", "hidden": "hidden", "whiteout": "a napkin over the one below"}
@@ -182,7 +247,11 @@ def _upper_beads(table: Table) -> list[Bead]:
     out = []
     for path, node in table.above[part.number].items():
         state = "whiteout" if node.kind == "whiteout" else "seen"
-        out.append(Bead(path.rsplit(b"/", 1)[-1].decode("utf-8", "replace"), "/" + path.decode("utf-8", "replace"), state, None))  # type: ignore[arg-type]
+        out.append(
+            Bead(
+                path.rsplit(b"/", 1)[-1].decode("utf-8", "replace"), "/" + path.decode("utf-8", "replace"), state, None
+            )
+        )  # type: ignore[arg-type]
     return out
 
 
@@ -205,9 +274,19 @@ def _brackets(rows: Sequence[Row], subject: Subject, held: Mapping[Digest, Blob]
         if not others:
             continue
         top, bottom = members[0].y - 26, members[-1].y + 14
-        names = others[0] if len(others) == 1 else f"{others[0]}, {others[1]}" if len(others) == 2 else f"{others[0]} and {len(others) - 1} more"
+        names = (
+            others[0]
+            if len(others) == 1
+            else f"{others[0]}, {others[1]}"
+            if len(others) == 2
+            else f"{others[0]} and {len(others) - 1} more"
+        )
         room = max(1, int((bottom - top) / 16))
-        lines = ["also in", *wrap(names + ",", 62, "sans", 13, 3), "stored", "once"] if room >= 4 else ["also in", *wrap(names, 62, "sans", 13, 1)]
+        lines = (
+            ["also in", *wrap(names + ",", 67, "sans", 13, 3), "stored", "once"]
+            if room >= 4
+            else ["also in", *wrap(names, 67, "sans", 13, 1)]
+        )
         says = f"These {counted(len(members), 'row')} are also in {listed(list(others))}, and stored once."
         out.append(Bracket(top, bottom, tuple(lines[:room]), says))
     return tuple(out)
@@ -222,7 +301,9 @@ def _brief(reference: str) -> str:
     return reference.removesuffix(":latest").removeprefix("pizza/").removeprefix("library/")
 
 
-def _notes(subject: Subject, table: Table, rows: Sequence[Row], brackets: Sequence[Bracket], lens: planner.Lens | None) -> tuple[Note, ...]:
+def _notes(
+    subject: Subject, table: Table, rows: Sequence[Row], brackets: Sequence[Bracket], lens: planner.Lens | None
+) -> tuple[Note, ...]:
     """The left margin: what the two halves of the picture are."""
     if table.survey.pizza:
         above = ("the union of", "all layers") if not lens else ("the union of", f"{len(subject.layers)} layers")
@@ -233,9 +314,17 @@ def _notes(subject: Subject, table: Table, rows: Sequence[Row], brackets: Sequen
         high = lens.frame[0]
         if lens.above:
             out.append(Note((lens.upper[0] + lens.upper[1]) / 2 - 10, counted(len(lens.above), "layer"), ("above",)))
-        out.append(Note(high + 50, "The lens", (f"opens {_FIGURES.get(len(lens.opened), len(lens.opened))};", "move it")))
+        out.append(
+            Note(high + 50, "The lens", (f"opens {_FIGURES.get(len(lens.opened), len(lens.opened))};", "move it"))
+        )
         if lens.below:
-            out.append(Note(max(high + 122, (lens.lower[0] + lens.lower[1]) / 2 - 10), counted(len(lens.below), "layer"), ("below",)))
+            out.append(
+                Note(
+                    max(high + 122, (lens.lower[0] + lens.lower[1]) / 2 - 10),
+                    counted(len(lens.below), "layer"),
+                    ("below",),
+                )
+            )
         return tuple(out)
     top = min((row.y for row in rows), default=BOTTOM)
     y = max(306.0, top - 40)
@@ -265,7 +354,9 @@ def _bowl(colours: Sequence[str]) -> tuple[str, ...]:
 def _plate(subject: Subject, chosen: int) -> Lying:
     """The container's image, which no change touches."""
     colours: list[str] = []
-    table = Table(replace(subject, upper=None, changes=()), chosen, lambda n: colours[n] if n is not None and colours else "c1")
+    table = Table(
+        replace(subject, upper=None, changes=()), chosen, lambda n: colours[n] if n is not None and colours else "c1"
+    )
     colours += tints(table.subject, table)
     return table.whole()
 
@@ -292,7 +383,9 @@ def _slip(table: Table, titles: Sequence[str], colours: Sequence[str]) -> Slip |
         for file in part.largest[:room]:
             path = display(file.path)
             name = path[len(directory.rstrip("/")) + 1 :]
-            things.append(Here("", colours[file.layer], cut(name, 128, "sans", 13.5), path, file.size, titles[file.layer]))
+            things.append(
+                Here("", colours[file.layer], cut(name, 128, "sans", 13.5), path, file.size, titles[file.layer])
+            )
         title, count = cut(directory, 180, "serif", 16), part.files
         directory = ""
     more = f"and {counted(count - len(things[:room]), 'smaller file')}" if count > len(things[:room]) else ""

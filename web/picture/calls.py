@@ -18,8 +18,8 @@ SQUARE = 77.0
 _MOST = 4
 
 
-def calls(subject: Subject, table: Table) -> tuple[tuple[Call, ...], str]:
-    """The changes worth a label, from above to below, and a word on the rest."""
+def calls(subject: Subject, table: Table, top: float = TOP) -> tuple[tuple[Call, ...], str]:
+    """The changes worth a label, from above to below and none above `top`, and a word on the rest."""
     told = _worth(subject)
     chosen = _choose(told, table)
     square = next((change for change in chosen if change.kind == "C" and _copied(subject, change)), None)
@@ -27,11 +27,11 @@ def calls(subject: Subject, table: Table) -> tuple[tuple[Call, ...], str]:
     needs = []
     for anchor, change in drafts:
         needs.append(Need(anchor.y, 22, 96 if change is square else 36))
-    while len(needs) > 1 and sum(need.above + need.below for need in needs) > BOTTOM - TOP:
+    while len(needs) > 1 and sum(need.above + need.below for need in needs) > BOTTOM - top:
         drop = next((i for i in range(len(needs) - 1, -1, -1) if drafts[i][1] is not square), 0)
         needs.pop(drop)
         drafts.pop(drop)
-    lines = spread(needs, TOP, BOTTOM)
+    lines = spread(needs, top, BOTTOM)
     out = [_call(subject, table, change, anchor, line, change is square) for (anchor, change), line in zip(drafts, lines, strict=True)]
     left = len(told) - len(out)
     return tuple(out), f"and {left} more in docker diff {subject.name}" if left else ""
@@ -115,6 +115,7 @@ def _call(subject: Subject, table: Table, change: Change, anchor: Point, line: f
     room = 246 - 28 - width(size(amount), "bold", 15) - 12
     shown = cut(name, min(room, 150), "serif", 16)
     place = cut(place, room - width(shown, "serif", 16) - 6, "sans", 13.5) if room - width(shown, "serif", 16) > 34 else ""
+    large = cut(name, 246 - 30 - width(size(amount), "bold", 21) - 8, "serif", 22)
     notes: tuple[str, ...]
     if change.kind == "A":
         notes = ("New here; nothing was copied.",)
@@ -126,4 +127,4 @@ def _call(subject: Subject, table: Table, change: Change, anchor: Point, line: f
         notes = (f"The square: {size(copied.size)}.", "The dot in the ring:", f"the {size(copied.changed)} changed.")
     else:
         notes = ("The whole file was", "copied, although no", "byte of it changed.")
-    return Call(change.kind, anchor.x, anchor.y, round(line, 1), shown, place, display(change.path), amount, notes, copied)
+    return Call(change.kind, anchor.x, anchor.y, round(line, 1), shown, place, display(change.path), amount, notes, large, copied)

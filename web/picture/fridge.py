@@ -46,8 +46,9 @@ def fridge(
         if not digests:
             continue
         drawn.update(digests)
-        tall = 22.0 if row.dense else 32.0
+        tall = 13.0 if row.dense else 26.0
         shelves.append(_shelf(row.y, tall, [blobs[d] for d in digests], scale, page, tint, led=True))
+    dense = any(row.dense for row in rows)
     others = [b for d, b in blobs.items() if d not in drawn]
     top = min((shelf.y for shelf in shelves), default=HEIGHT - 60.0)
     divider = top - (62 if shelves and shelves[0].over else 48)
@@ -59,7 +60,7 @@ def fridge(
         divider = min(divider, loose)
     else:
         divider = min(divider, 330.0)
-        shelves.insert(0, _shelf(divider + 54, 20.0, sorted(others, key=lambda b: -b.content), scale, page, tint, led=False))
+        shelves.insert(0, _shelf(divider + (46 if dense else 58), 13.0 if dense else 26.0, sorted(others, key=lambda b: -b.content), scale, page, tint, led=False))
     key = f"{account.saved} %" if account.saved else size(account.stored)
     return Fridge(account, _door(divider, key), divider, tuple(shelves), len(blobs))
 
@@ -72,6 +73,8 @@ def _door(height: float, key: str) -> Door:
         return round(tight + (wide - tight) * loose, 1)
 
     kind = 58 if loose > 0.6 else 46 if loose > 0.25 else 36
+    while kind > 36 and width(key, "serif", kind) > 150:
+        kind -= 12 if kind == 58 else 10
     return Door(
         height, at(70, 100), at(97, 146), at(131, 206), at(165, 280), at(9, 16), kind, round(width(key, "serif", kind) + 8)
     )

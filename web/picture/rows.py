@@ -15,7 +15,7 @@ from web.picture.toppings import known
 from web.picture.view import Bead, Disc, Lying, Mark, Part, Row, Surface
 from web.picture.words import command, counted, cut, ingredient_title, listed, size, title, width
 
-NAME_AT = 86.0
+NAME_AT = 88.0
 COLUMN = 246.0
 _THICK = {"dough": 17.0, "sauce": 8.0, "cheese": 6.0, "plain": 11.0, "dip": 13.0}
 _RELEASES = (b"etc/os-release", b"usr/lib/os-release")
@@ -93,7 +93,7 @@ class Writer:
             words = label if plan.kind == "layer" else f"{words} {label}"
         figure = width(size(amount), "bold", 15) + 8
         flows = lens or not self.table.survey.pizza or plan.kind == "bundle"
-        column = 0.0 if not flows else 26.0 if number else 0.0
+        column = 0.0 if not flows else 30.0 if number else 0.0
         column = column if flows else NAME_AT
         title = cut(name, COLUMN - column - figure, "serif", 16)
         after = 0.0
@@ -101,6 +101,9 @@ class Writer:
             after = column + width(title, "serif", 16) + 12
             if COLUMN - figure - after < 44:
                 files, beads = "", beads if COLUMN - figure - after > 12 else []
+        large = cut(name, COLUMN - width(size(amount), "bold", 21) - 10, "serif", 22)
+        trail = round(width(large, "serif", 19) + 12, 1)
+        trail = trail if pin and trail + 8 < COLUMN - width(size(amount), "bold", 18) - 8 else 0.0
         digits = width(short(parts[0].digest), "mono", 11.5) + 10 if plan.kind == "layer" else 0
         kind, lying, tint = self._disc(plan.layers, lens)
         thick = min(13.0, each * 0.42) if lens else _THICK.get(kind, 4.0)
@@ -111,7 +114,8 @@ class Writer:
             plan.y,
             plan.y,
             title,
-            cut(name, COLUMN - width(size(amount), "bold", 21) - 10, "serif", 21),
+            large,
+            trail,
             column,
             round(after, 1),
             cut(words, COLUMN - digits, "mono", 11.5),
@@ -145,9 +149,9 @@ class Writer:
     def _cards(self, plan: planner.Row, cards: tuple[str, ...]) -> Row:
         words = cards[-1] if len(cards) == 1 else ", ".join(dict.fromkeys(card.split(" ", 1)[0] for card in reversed(cards)))
         label = "recipe card" if len(cards) == 1 else f"{len(cards)} recipe cards"
-        room = COLUMN - width(label, "sans", 13) - width("0 B", "bold", 15) - 20
+        room = 205 - width(label, "sans", 13) - 10
         says = f"{counted(len(cards), 'recipe card')} of 0 B, metadata and no layer: {'; '.join(reversed(cards))}."
-        return Row("cards", plan.y, plan.y, label, label, 0, 0, cut(words, room, "mono", 11.5), 0, says, "", False, (), cards)
+        return Row("cards", plan.y, plan.y, label, label, 0, 0, 0, cut(words, room, "mono", 11.5), 0, says, "", False, (), cards)
 
     def _part(self, layer: int) -> Part:
         made = self.subject.layers[layer]

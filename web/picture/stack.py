@@ -89,12 +89,43 @@ def gather(stack: list[Row], sizes: Sequence[int], room: float, chosen: int | No
         big = max(sum(sizes[n] for n in row.layers) for row in (a, b))
         return 0.1 + big / total + 0.01 * (len(a.layers) + len(b.layers))
 
+    def crowded() -> bool:
+        return len(stack) > 1 and sum(map(pitch, stack, stack[1:])) > room
+
     stack = list(stack)
-    while len(stack) > 1 and sum(map(pitch, stack, stack[1:])) > room:
+    if crowded():
+        stack = _small(stack, sizes, total / 100, chosen)
+    while crowded():
         best = min(range(len(stack) - 1), key=lambda i: cost(stack[i], stack[i + 1]))
         a, b = stack[best], stack[best + 1]
         stack[best : best + 2] = [Row(a.layers + b.layers, a.cards + b.cards)]
     return stack
+
+
+def _small(stack: list[Row], sizes: Sequence[int], small: float, chosen: int | None) -> list[Row]:
+    """Each run of three or more neighbouring layers below `small` bytes as one row, the cards between them too."""
+    out: list[Row] = []
+    run: list[Row] = []
+
+    def close() -> None:
+        tail = run.pop() if run and not run[-1].layers else None
+        if sum(bool(row.layers) for row in run) >= 3:
+            out.append(Row(tuple(n for row in run for n in row.layers), tuple(i for row in run for i in row.cards)))
+        else:
+            out.extend(run)
+        run.clear()
+        if tail:
+            out.append(tail)
+
+    for row in stack:
+        fits = not row.layers or (sizes[row.layers[0]] < small and row.layers[0] != chosen)
+        if fits and (row.layers or run):
+            run.append(row)
+        else:
+            close()
+            out.append(row)
+    close()
+    return out
 
 
 def place(stack: list[Row], top: float, bottom: float) -> list[Row]:
@@ -111,21 +142,21 @@ def place(stack: list[Row], top: float, bottom: float) -> list[Row]:
     return out
 
 
-def opened(count: int, chosen: int | None) -> tuple[int, ...]:
-    """The positions that the lens opens, bottom first: five around the chosen one, within the stack."""
+def opened(count: int, chosen: int | None, opens: int = OPENED) -> tuple[int, ...]:
+    """The positions that the lens opens, bottom first: `opens` around the chosen one, within the stack."""
     middle = count // 2 if chosen is None else chosen
-    first = max(0, min(middle - OPENED // 2, count - OPENED))
-    return tuple(range(first, min(first + OPENED, count)))
+    first = max(0, min(middle - opens // 2, count - opens))
+    return tuple(range(first, min(first + opens, count)))
 
 
 def glass(
-    steps: Sequence[int | None], count: int, chosen: int | None, top: float, bottom: float, each: float
+    steps: Sequence[int | None], count: int, chosen: int | None, top: float, bottom: float, each: float, opens: int = OPENED
 ) -> tuple[list[Row], Lens]:
-    """The rows of a stack in a glass, bottom first, and its lens; `each` is the pitch of opened layers.
+    """The rows of a stack in a glass, bottom first, and its lens; `each` is the pitch of the `opens` opened layers.
 
     The strips share what the lens leaves, in proportion to their layers, so the lens shows where in the stack it is.
     """
-    middle = opened(count, chosen)
+    middle = opened(count, chosen, opens)
     below = tuple(range(middle[0]))
     above = tuple(range(middle[-1] + 1, count))
     cards = {n: index for index, n in enumerate(steps) if n is not None}

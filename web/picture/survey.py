@@ -11,11 +11,11 @@ from __future__ import annotations
 import heapq
 import re
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from engine.union import Found, Union
+from engine.union import Union
 
 NUMBERED = re.compile(rb"^(.*/)?slice-([1-8])$")
 FEW: Final = 40
@@ -92,13 +92,21 @@ class Survey:
         return self.slices[number - 1] if number else None
 
 
-_surveys: OrderedDict[tuple[str, ...], Survey] = OrderedDict()
+_surveys: OrderedDict[tuple[str | bytes, ...], Survey] = OrderedDict()
 
 
 def survey(union: Union, also: Iterable[bytes] = ()) -> Survey:
-    """The survey of a stack. `also`: paths that a container changed, whose directory is made one of the eight."""
-    wanted = tuple(sorted({b"/".join(path.split(b"/")[:-1][:_DEPTH]) for path in also}))
-    key = (*(layer.diff_id for layer in union.layers), "|", *(w.decode("latin-1") for w in wanted))
+    """The survey of a stack. `also`: paths that a container changed, whose directories are then among the eight."""
+    found = _kept_survey(union, ())
+    if found.pizza:
+        return found
+    wanted = {b"/".join(path.split(b"/")[:-1][:_DEPTH]) for path in also}
+    missing = tuple(sorted(path for path in wanted if not _locate(path + b"/" if path else b"", found.home)))
+    return _kept_survey(union, missing) if missing else found
+
+
+def _kept_survey(union: Union, wanted: tuple[bytes, ...]) -> Survey:
+    key = (*(layer.diff_id for layer in union.layers), *wanted)
     kept = _surveys.get(key)
     if kept is None:
         kept = _survey(union, wanted)
@@ -110,51 +118,54 @@ def survey(union: Union, also: Iterable[bytes] = ()) -> Survey:
 
 
 def _survey(union: Union, wanted: tuple[bytes, ...]) -> Survey:
-    won = {path: found for path, found in union.walk() if path}
+    everything = list(_files(union))
     directories = _numbered(union)
     pizza = bool(directories)
     if not pizza:
-        sizes, direct = _sizes(won)
-        directories = _eight(sizes, direct, wanted)
+        below, direct = _sizes(everything)
+        directories = _eight(below, direct, wanted)
     slices = tuple(Slice(n, directories.get(n)) for n in range(1, 9))
-    home = {d: n for n, d in directories.items()}
+    home = {directory: n for n, directory in directories.items()}
+    places: dict[bytes, int] = {}  # of directories, so that a file costs one look-up
+    seen_files: dict[int, list[tuple[int, bytes, int]]] = {n: [] for n in range(1, 9)}
+    for path, size, position, shows in everything:
+        at = path.rfind(b"/")
+        directory = path[:at] if at > 0 else b""
+        number = places.get(directory)
+        if number is None:
+            number = places[directory] = _locate(directory + b"/" if directory else b"", home)
+        if not number:
+            continue
+        part = slices[number - 1]
+        tally = part.tallies[position]
+        if shows:
+            tally.seen += 1
+            seen_files[number].append((size, path, position))
+        else:
+            tally.hidden += 1
+        if pizza and len(part.names) <= FEW:
+            sizes_of = part.names.setdefault(part.name_of(path), {})
+            sizes_of[position] = sizes_of.get(position, 0) + size
     for position, layer in enumerate(union.layers):
-        for path, entry in layer.entries.items():
-            if entry.kind == "dir":
-                continue
-            number = _locate(path, home)
-            if not number:
-                continue
-            part = slices[number - 1]
-            found = won.get(path)
-            tally = part.tallies[position]
-            if found is not None and found.layer == position:
-                tally.seen += 1
-                part.files += 1
-                part.size += entry.size
-                part.largest.append(File(path, entry.size, position))
-            else:
-                tally.hidden += 1
-            if len(part.names) <= FEW:
-                sizes_of = part.names.setdefault(part.name_of(path), {})
-                sizes_of[position] = sizes_of.get(position, 0) + entry.size
         for path in layer.whiteouts:
             number = _locate(path, home)
             if number:
                 part = slices[number - 1]
                 part.tallies[position].whiteouts += 1
-                if len(part.names) <= FEW:
+                if pizza and len(part.names) <= FEW:
                     part.names.setdefault(part.name_of(path), {}).setdefault(position, -1)
             else:
                 _sweep(slices, path, position)
         for path in layer.opaques:
             _sweep(slices, path, position)
     for part in slices:
-        part.largest = heapq.nlargest(DOTS, part.largest, key=lambda file: (file.size, file.path))
+        found = seen_files[part.number]
+        part.files = len(found)
+        part.size = sum(size for size, _, _ in found)
+        part.largest = [File(path, size, layer) for size, path, layer in heapq.nlargest(DOTS, found)]
     largest = max((part.largest[0].size for part in slices if part.largest), default=1) or 1
-    inside = sum(part.files for part in slices)
-    files = sum(found.entry.kind != "dir" for found in won.values())
-    return Survey(slices, pizza, largest, files, files - inside, home)
+    files = sum(shows for _, _, _, shows in everything)
+    return Survey(slices, pizza, largest, files, files - sum(part.files for part in slices), home)
 
 
 def _sweep(slices: tuple[Slice, ...], path: bytes, position: int) -> None:
@@ -192,25 +203,60 @@ def _numbered(union: Union) -> dict[int, bytes]:
     return max(found.values(), key=len, default={})
 
 
-def _sizes(won: dict[bytes, Found]) -> tuple[Counter[bytes], Counter[bytes]]:
+def _files(union: Union) -> Iterator[tuple[bytes, int, int, bool]]:
+    """Every layer's files: path, bytes, position, and whether the union shows it.
+
+    The same answer as `Union.bead`, for all files at once: a file is hidden by anything that a higher layer says of its
+    path, or by a higher layer that hides a directory it lies in (a whiteout, an opaque, something else in its place).
+    """
+    last: dict[bytes, int] = {}
+    for position, layer in enumerate(union.layers):
+        for path in layer.entries:
+            last[path] = position
+        for path in layer.whiteouts:
+            last[path] = position
+    open_above: dict[bytes, int] = {b"": max((n for n, layer in enumerate(union.layers) if b"" in layer.opaques), default=0)}
+
+    def lowest(directory: bytes) -> int:
+        """The position from which on files of a directory show."""
+        known = open_above.get(directory)
+        if known is None:
+            known = lowest(directory.rpartition(b"/")[0])
+            for position in range(len(union.layers) - 1, known, -1):
+                layer = union.layers[position]
+                entry = layer.entries.get(directory)
+                if entry is not None and entry.kind != "dir":
+                    known = position + 1
+                elif directory in layer.opaques or directory in layer.whiteouts:
+                    known = position
+                else:
+                    continue
+                break
+            open_above[directory] = known
+        return known
+
+    for position, layer in enumerate(union.layers):
+        for path, entry in layer.entries.items():
+            if entry.kind != "dir":
+                at = path.rfind(b"/")
+                yield path, entry.size, position, last[path] == position and lowest(path[:at] if at > 0 else b"") <= position
+
+
+def _sizes(everything: Iterable[tuple[bytes, int, int, bool]]) -> tuple[Counter[bytes], Counter[bytes]]:
     """Bytes below each directory down to three levels, and bytes of the files right in it."""
+    right_in: Counter[bytes] = Counter()
+    for path, size, _, shows in everything:
+        if shows:
+            at = path.rfind(b"/")
+            # A file of no bytes is still something to see.
+            right_in[path[:at] if at > 0 else b""] += size + 1
     below: Counter[bytes] = Counter()
     direct: Counter[bytes] = Counter()
-    for path, found in won.items():
-        entry = found.entry
-        if entry.kind == "dir":
-            continue
-        # A file of no bytes is still something to see.
-        amount = entry.size + 1
-        at = path.find(b"/")
-        parent = b""
-        depth = 0
-        while at > 0 and depth < _DEPTH:
-            parent = path[:at]
-            below[parent] += amount
-            at = path.find(b"/", at + 1)
-            depth += 1
-        direct[parent] += amount
+    for directory, amount in right_in.items():
+        parts = directory.split(b"/")[:_DEPTH] if directory else []
+        for depth in range(1, len(parts) + 1):
+            below[b"/".join(parts[:depth])] += amount
+        direct[b"/".join(parts)] += amount
     return below, direct
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from web.picture.geometry import Spot, dice, scatter
@@ -55,10 +56,15 @@ def symbols(word: str) -> tuple[str, ...]:
 
 def arrange(number: int, names: Mapping[bytes, int]) -> dict[bytes, Topping]:
     """The toppings of slice `number`: names in order, with their bytes (the size of what is unknown)."""
+    return dict(_arrange(number, tuple(names.items())))
+
+
+@lru_cache(maxsize=512)
+def _arrange(number: int, names: tuple[tuple[bytes, int], ...]) -> dict[bytes, Topping]:
     out: dict[bytes, Topping] = {}
     taken: list[tuple[Spot, float]] = []
     turn = 0
-    for name, size in names.items():
+    for name, size in names:
         word = known(name)
         surface = SURFACES.get(word, "")
         if surface:

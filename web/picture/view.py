@@ -172,6 +172,8 @@ class Row:
     title: str
     short: str
     """The title for large type."""
+    trail: float
+    """In large type: where the bead stands behind the title, 0 for none."""
     begins: float
     """Where the title stands in its column."""
     after: float
@@ -225,6 +227,8 @@ class Call:
     path: str
     size: int
     notes: tuple[str, ...]
+    short: str
+    """The name for large type."""
     copied: Copied | None = None
 
 
