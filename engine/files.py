@@ -32,18 +32,18 @@ class Files:
         """A new file without a name, gone at the end unless `keep` gave it one."""
         path = self._directory / f"{secrets.token_hex(16)}{_DRAFT}"
         try:
-            with path.open("xb") as file:
+            with path.open("x+b") as file:
                 yield file
         finally:
             path.unlink(missing_ok=True)
 
     def keep(self, draft: BinaryIO, name: str) -> None:
         """Close a draft and have it as `name`, in place of what had that name; others may be removed to make room."""
-        self._room -= draft.tell()
+        self._room -= draft.seek(0, os.SEEK_END)
         draft.close()
         os.replace(draft.name, self._directory / name)
         if self._room < 0:
-            self._room = self._make_room(name)
+            self._room = self._make_room(name.partition(".")[0])
 
     def write(self, name: str, data: bytes) -> None:
         """Have `data` as `name`."""
@@ -63,8 +63,8 @@ class Files:
             return b""
         return data
 
-    def _make_room(self, kept: str) -> int:
-        """Remove abandoned drafts, and the files unused for longest but not `kept`; returns the bytes that are free."""
+    def _make_room(self, stem: str) -> int:
+        """Remove abandoned drafts, and the files unused for longest, none named ``stem.…``; returns the bytes free."""
         total, found = 0, []
         for entry in os.scandir(self._directory):
             with suppress(FileNotFoundError):
@@ -73,7 +73,7 @@ class Files:
                 draft = entry.name.endswith(_DRAFT)
                 if draft and about.st_mtime < time.time() - _ABANDONED:
                     os.unlink(entry.path)
-                elif not draft and entry.name != kept:
+                elif not draft and entry.name.partition(".")[0] != stem:
                     found.append((about.st_mtime_ns, about.st_size, entry.path))
         for _, size, path in sorted(found):
             if total <= self._capacity:

@@ -22,7 +22,7 @@ _PATH_MAX: Final = 4096
 _NAME_MAX: Final = 255
 _HOPS_MAX: Final = 40
 """Linux's limits: of a path and of a name in bytes, of symlinks on the way along a path."""
-_STEPS_MAX: Final = 5_000_000
+_STEPS_MAX: Final = 1_000_000
 """Path components walked for all symlinks of a layer together."""
 _DOTS: Final = frozenset({b"", b".", b".."})
 
@@ -105,8 +105,7 @@ class Indexer:
         head, _, last = name.rstrip(b"/").rpartition(b"/")
         if last in _DOTS:
             head, _, last = b"/".join(_normalise(name)).rpartition(b"/")
-        if len(last) > _NAME_MAX:
-            raise LimitExceeded(f"bytes of the name {display(last[:40])}…", _NAME_MAX)
+        _measured(last)
         parent = self._parents.get(head)
         if parent is None:
             parts = _normalise(head)
@@ -242,8 +241,8 @@ class Indexer:
             path = _join(done[-1], name)
             link = self._symlinks.get(path)
             hops, self._steps = hops + (link is not None), self._steps + 1
-            if hops > _HOPS_MAX or self._steps > _STEPS_MAX or len(done) > self._limits.depth:
-                raise MalformedLayer(display(directory), "leads through too many symlinks")
+            if hops > _HOPS_MAX or self._steps > _STEPS_MAX or len(done) >= self._limits.depth:
+                raise MalformedLayer(display(directory), "leads through too many symlinks or directories")
             if link is None:
                 done.append(path)
                 continue
@@ -257,6 +256,12 @@ def _join(directory: bytes, name: bytes) -> bytes:
     return b"%b/%b" % (directory, name) if directory else name
 
 
+def _measured(name: bytes) -> bytes:
+    if len(name) > _NAME_MAX:
+        raise LimitExceeded(f"bytes of the name {display(name[:40])}…", _NAME_MAX)
+    return name
+
+
 def _normalise(name: bytes) -> list[bytes]:
     """The components of a name, dots worked out as text (rule 1)."""
     if len(name) >= _PATH_MAX:
@@ -264,7 +269,7 @@ def _normalise(name: bytes) -> list[bytes]:
     parts: list[bytes] = []
     for part in name.split(b"/"):
         if part not in _DOTS:
-            parts.append(part)
+            parts.append(_measured(part))
         elif part == b"..":
             if not parts:
                 raise MalformedLayer(display(name), "climbs above the root")

@@ -35,7 +35,7 @@ from engine import tar
 from engine.blobs import BlobStore
 from engine.compression import CHUNK, decompress
 from engine.digest import Digest
-from engine.errors import Corrupt, DigestMismatch
+from engine.errors import DigestMismatch
 from engine.files import Files
 from engine.layer import Entry, Layer, Limits
 from engine.layerindex import Index, Indexer
@@ -50,7 +50,6 @@ _BLOCK: Final = 64 << 10
 _MAGIC: Final = b"layer index 1\n"  # another number for another shape
 _AHEAD: Final = 4
 """Chunks that wait between the threads; fewer, and they wait for each other."""
-_TRIES: Final = 3
 _LOCKS: Final = 64
 
 
@@ -116,6 +115,20 @@ class LayerStore:
         kept: `BlobUnknown`, `MalformedLayer`, `LimitExceeded`, `Unsupported`, or `DigestMismatch` where the
         uncompressed tar is not `diff_id`.
         """
+        return self._make(blob, diff_id, progress)[0]
+
+    def reread(self, blob: Digest, diff_id: Digest, offset: int, size: int) -> bytes:
+        """Read the layer again, and of its tar `size` bytes from `offset` on: before anybody can evict them."""
+        return self._make(blob, diff_id, None, offset, size)[1]
+
+    def _make(
+        self,
+        blob: Digest,
+        diff_id: Digest | None,
+        progress: Callable[[int], None] | None,
+        offset: int = 0,
+        size: int = 0,
+    ) -> tuple[Layer, bytes]:
         tar_hash = hashlib.new(digests.algorithm(diff_id) if diff_id else "sha256")
         sums = bytearray()
         with self._files.draft() as draft:
@@ -123,11 +136,13 @@ class LayerStore:
             actual = digests.seal(tar_hash)
             if diff_id is not None and actual != diff_id:
                 raise DigestMismatch(diff_id, actual)
-            saved = _Saved(actual, bytes(sums), *index)
+            draft.seek(offset)
+            wanted = draft.read(size)
             self._files.keep(draft, _tar_name(actual))
+        saved = _Saved(actual, bytes(sums), *index)
         self._files.write(_index_name(actual), _seal(msgspec.msgpack.encode(saved)))
         self._files.write(_proof_name(blob), actual.encode())
-        return self._remember(blob, saved)
+        return self._remember(blob, saved), wanted
 
     def proved(self, blob: Digest, diff_id: Digest) -> bool:
         """Whether `blob` was read here and was the layer `diff_id`; what a stranger's config says is no proof."""
@@ -188,12 +203,9 @@ class _Tar:
         data = self._cached(offset, size)
         if data is None:
             with self.store.lock(self.diff_id):  # a crowd that misses it makes it once
-                for _ in range(_TRIES):  # made, it may be evicted again before it is read
-                    data = self._cached(offset, size)
-                    if data is not None:
-                        return data
-                    self.store.unpack(self.blob, self.diff_id)
-            raise Corrupt(f"the cached layer {self.diff_id} does not read back as it was written")
+                data = self._cached(offset, size)
+                if data is None:
+                    data = self.store.reread(self.blob, self.diff_id, offset, size)
         return data
 
     def _cached(self, offset: int, size: int) -> bytes | None:
