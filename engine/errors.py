@@ -57,7 +57,7 @@ class InvalidReference(EngineError):
 
     def __init__(self, text: str, why: str) -> None:
         self.text, self.why = text, why
-        super().__init__(f"invalid reference format: {text[:100]!r}: {why}")
+        super().__init__(f"invalid reference format: {why}")
 
 
 class DigestMismatch(EngineError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from engine.errors import UsageError
@@ -28,6 +28,11 @@ class Flag:
     value: str = ""
     help: str = ""
     many: bool = False
+
+    @property
+    def shown(self) -> str:
+        """``-a, --all``."""
+        return f"-{self.short}, --{self.name}" if self.short else f"--{self.name}"
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,10 @@ class Usage:
         options = "".join(f"{left:<{width}}{text}\n" for left, text in rows)
         return f"\nUsage:  {self.line}\n\n{self.summary}\n" + (f"\nOptions:\n{options}" if rows else "")
 
+    def called(self, name: str) -> Usage:
+        """The same under another name."""
+        return replace(self, name=name)
+
     def fail(self, message: str) -> UsageError:
         """A flag that cannot be read."""
         return UsageError(f"{message}\nSee 'docker {self.name} --help'.", FLAG_ERROR)
@@ -104,13 +113,15 @@ def parse(usage: Usage, argv: Sequence[str]) -> Options:
     def give(flag: Flag, shown: str, attached: str | None) -> None:
         if not flag.value:
             if attached is not None and attached not in ("true", "false"):
-                raise usage.fail(f'invalid argument "{attached}" for "{shown}" flag: expected true or false')
+                raise usage.fail(f'invalid argument "{attached}" for "{flag.shown}" flag: expected true or false')
             (switches.discard if attached == "false" else switches.add)(flag.name)
             return
         if attached is None:
             if not rest:
                 raise usage.fail(f"flag needs an argument: {shown}")
             attached = rest.pop(0)
+        if flag.value == "int" and not attached.removeprefix("-").isdecimal():
+            raise usage.fail(f'invalid argument "{attached}" for "{flag.shown}" flag: expected a whole number')
         values[flag.name] = (*values.get(flag.name, ()), attached) if flag.many else (attached,)
 
     while rest:
@@ -141,14 +152,11 @@ def _short(usage: Usage, by_short: dict[str, Flag], word: str, give: _Give) -> N
         letter, letters = letters[0], letters[1:]
         flag = by_short.get(letter)
         if not flag:
-            raise usage.fail(f"unknown shorthand flag: {letter!r} in {word}")
-        if flag.value and letters:
-            give(flag, f"-{letter}", letters.removeprefix("="))
+            raise usage.fail(f"unknown shorthand flag: {letter!r} in -{letter}{letters}")
+        if letters.startswith("=") or (flag.value and letters):
+            give(flag, "", letters.removeprefix("="))
             return
-        if letters.startswith("="):
-            give(flag, f"-{letter}", letters[1:])
-            return
-        give(flag, f"-{letter}", None)
+        give(flag, f"{letter!r} in -{letter}", None)
 
 
 def _count(usage: Usage, count: int) -> None:

@@ -132,7 +132,7 @@ class Registry:
             return _refusal(404, "UNSUPPORTED", f"{request.path} is no path of the distribution API")
         name, kind, target = route["name"], route["kind"], route["target"]
         if not references.is_repository(name):
-            raise InvalidReference(name, "not a repository name")
+            raise InvalidReference(name, f"invalid repository {name[:100]!r}")
         if kind == "blobs":
             return _bytes(request, self._catalogue.blob(name, digests.parse(target)), ranges=True)
         if kind == "manifests":

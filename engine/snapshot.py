@@ -143,9 +143,10 @@ class Snapshot(Writable):
         assert source.node
         self._check_room(new, source.node.size, 2 + len(self._missing(source.path)) + len(self._missing(place.path)))
         node = self._copy_up(source, "link")
+        names = self._groups().setdefault(node.inode, {source.path})
         node = replace(node, names=node.names + 1)
         self._create(place, node)
-        self._group(node.inode).update((source.path, place.path))
+        names.add(place.path)
         self._set(source.path, node)
 
     def unlink(self, path: bytes) -> None:

@@ -102,6 +102,7 @@ class Reader:
         self._tail = b""  # what is left of the last piece: the beginning of a header and of its extension
         self._base = 0  # where in the stream the tail, or else the next piece, begins
         self._next = 0  # where in the stream the next header begins
+        self._whole = 0  # where the content of the last entry ends
         self._zeros = 0
         self._globals: dict[bytes, bytes] = {}
         self._records: dict[bytes, bytes] = {}
@@ -115,7 +116,7 @@ class Reader:
         """
         if self._tail:
             piece = self._tail + piece
-        base, here = self._base, self._next
+        base, here, whole = self._base, self._next, self._whole
         end = base + len(piece)
         while here + BLOCK <= end and self._zeros < 2:
             block = piece[here - base : here - base + BLOCK]
@@ -129,7 +130,8 @@ class Reader:
             if flag not in _EXTENSIONS:
                 member = self._member(block, flag, here)
                 yield member
-                here = member.offset + member.size + padding(member.size)
+                whole = member.offset + member.size
+                here = whole + padding(member.size)
                 continue
             size = self._extension_size(block, here)
             begin = here + BLOCK
@@ -137,15 +139,18 @@ class Reader:
                 break
             self._extend(flag, piece[begin - base : begin - base + size], here)
             here = begin + size + padding(size)
-        self._next = here
+        self._next, self._whole = here, whole
         self._tail = piece[here - base :] if self._zeros < 2 else b""
         self._base = end - len(self._tail)
 
     def close(self) -> None:
-        """The stream has ended; `MalformedLayer` where it should not have."""
+        """The stream has ended; `MalformedLayer` where it should not have.
+
+        The zeros that fill up and end an archive may be missing: `umoci insert` (0.4.7) leaves them out, Go minds not.
+        """
         if self._records or self._long:
             _fail(self._next, "an extended header describes no entry")
-        if self._zeros < 2 and (self._tail or self._next > self._base):
+        if self._zeros < 2 and (self._tail or self._whole > self._base):
             _fail(self._base, "the tar ends in the middle of an entry")
 
     def _member(self, block: bytes, flag: bytes, here: int) -> Member:

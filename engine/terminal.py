@@ -115,7 +115,7 @@ def fill(template: str, record: Mapping[str, Any]) -> str:
         template = template.replace(written, meant)
     left = _ACTION.sub("", template)
     if "{{" in left or "}}" in left:
-        raise UsageError(f"failed to parse template {template!r}: only {{{{.Field}}}} and {{{{json .Field}}}} are known")
+        raise UsageError(f"failed to parse template {template!r}: only {{{{.Field}}}} and {{{{json .Field}}}} work")
     return _ACTION.sub(lambda match: _action(record, match), template)
 
 

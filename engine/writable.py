@@ -214,7 +214,7 @@ class Writable(Merged):
 
     def _set(self, path: bytes, node: Node) -> None:
         """Have `node` at every name that the upper's file at `path` has."""
-        for name in self._group(node.inode) if node.names > 1 else (path,):
+        for name in self._groups()[node.inode] if node.names > 1 else (path,):
             self._put(name, node)
 
     def _drop(self, path: bytes) -> Node:
@@ -228,10 +228,13 @@ class Writable(Merged):
             self._index()[parent].discard(name)
         del self._nodes[path]
         if node.names > 1:
-            names = self._group(node.inode)
+            links = self._groups()
+            names = links[node.inode]
             names.discard(path)
             for name in names:
                 self._nodes[name] = replace(node, names=len(names))
+            if len(names) == 1:
+                del links[node.inode]
         elif self._unpacked >= 0:
             self._unpacked -= node.size + len(node.target)
         return node
@@ -244,7 +247,7 @@ class Writable(Merged):
             change(self._index().setdefault(parent, set()), name)
         self._nodes[new] = node
         if node.names > 1:
-            self._group(node.inode).symmetric_difference_update((old, new))
+            self._groups()[node.inode].symmetric_difference_update((old, new))
 
     def _subtree(self, directory: bytes) -> list[bytes]:
         """The paths of the upper's nodes below a directory, parents first."""
@@ -256,14 +259,14 @@ class Writable(Merged):
             todo += below
         return found
 
-    def _group(self, inode: int) -> set[bytes]:
-        """The names of an upper's file that has, or had, more than one; to be kept up to date by whoever adds one."""
+    def _groups(self) -> dict[int, set[bytes]]:
+        """By inode, the names of each file of the upper that has more than one."""
         if self._links is None:
             self._links = {}
             for path, node in self._nodes.items():
                 if node.names > 1:
                     self._links.setdefault(node.inode, set()).add(path)
-        return self._links.setdefault(inode, set())
+        return self._links
 
     def _touch_parent(self, path: bytes) -> None:
         """The directory of `path`, by now the upper's, or the root, changes now."""

@@ -7,17 +7,8 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-_LINES: Final = (
-    (re.compile(r"^([ACD]) (/.*)$"), lambda m: Markup('<span class="{0}">{0}</span> {1}').format(m[1], m[2])),
-    (
-        re.compile(r"^([0-9a-f]{12}): Already exists$"),
-        lambda m: Markup('{}: <span class="ae">Already exists</span>').format(m[1]),
-    ),
-    (
-        re.compile(r"^([0-9a-f]{12}): Pull complete$"),
-        lambda m: Markup('{}: <span class="pc">Pull complete</span>').format(m[1]),
-    ),
-)
+_CHANGE: Final = re.compile(r"^([ACD]) (/.*)$")
+_LAYER: Final = re.compile(r"^([0-9a-f]{12}): (Already exists|Pull complete)$")
 
 
 def colours(text: str) -> Markup:
@@ -26,9 +17,11 @@ def colours(text: str) -> Markup:
 
 
 def _line(line: str) -> Markup:
-    for pattern, mark in _LINES:
-        if found := pattern.match(line):
-            return mark(found)
+    if found := _CHANGE.match(line):
+        return Markup('<span class="{0}">{0}</span> {1}').format(found[1], found[2])
+    if found := _LAYER.match(line):
+        role = "ae" if found[2] == "Already exists" else "pc"
+        return Markup('{}: <span class="{}">{}</span>').format(found[1], role, found[2])
     return escape(line)
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 from engine.digest import Digest
 from engine.events import display
+from web.picture import pair as pairs
 from web.picture import stack as planner
 from web.picture.calls import TOP, calls
 from web.picture.fridge import fridge, ledger
@@ -77,8 +78,9 @@ def picture(
     address: Callable[[int | None, int | None], str] | None = None,
     page: Callable[[Digest], str] = lambda digest: f"?blob={digest}",
     account: Ledger | None = None,
+    beside: Subject | None = None,
 ) -> PizzaView:
-    """The picture of `subject`, or of an empty plate.
+    """The picture of `subject`, or of an empty plate; with `beside`, of both side by side.
 
     `chosen` is the slice in front, 1 to 8 (None: where the container changed something, else 3); `layer` the position of the layer that keeps its row however many there are,
     and around which the lens of a tall stack opens. `address` makes the links of slices and layers, `page` those of blobs.
@@ -115,7 +117,7 @@ def picture(
         rows = _apart(rows, 402.0 if subject.upper is not None else 60.0)
     called, more = calls(subject, table, 172.0 if tall else TOP) if subject.upper is not None else ((), "")
     rest, front = table.pie()
-    kind: Literal["pizza", "dip", "plain"] = "plain" if not table.survey.pizza else "dip" if tall else "pizza"
+    kind = _kind(writer)
     places = table.places(lambda number: address(number, layer))
     tub = _tub(subject, table) if subject.upper is not None else None
     brackets = _brackets(rows, subject, held) if not tall else ()
@@ -142,6 +144,79 @@ def picture(
         bowl=_bowl(colours) if kind == "dip" else (),
         plate=_plate(subject, chosen) if subject.upper is not None else None,
         slip=None if called or lens else _slip(table, titles, colours),
+        query=address(chosen, layer),
+    )
+
+
+def _writer(
+    subject: Subject,
+    chosen: int,
+    layer: int | None,
+    held: Mapping[Digest, Blob],
+    address: Callable[[int | None, int | None], str],
+    page: Callable[[Digest], str],
+) -> tuple[Writer, list[str]]:
+    """What a subject's rows are written with, and the colours of its layers."""
+    colours: list[str] = []
+    table = Table(subject, chosen, lambda position: "new" if position is None else colours[position] if colours else "c1")
+    colours += tints(subject, table)
+    return Writer(subject, table, held, colours, layer, lambda n: address(chosen, n), page), colours
+
+
+def _kind(writer: Writer) -> Literal["pizza", "dip", "plain"]:
+    if not writer.table.survey.pizza:
+        return "plain"
+    return "dip" if writer.count > planner.MANY else "pizza"
+
+
+def _half(writer: Writer, x: float, address: Callable[[int | None, int | None], str], layer: int | None) -> Half:
+    rest, front = writer.table.pie()
+    kind = _kind(writer)
+    tub = _tub(writer.subject, writer.table) if writer.subject.upper is not None else None
+    places = writer.table.places(lambda number: address(number, layer))
+    return Half(_heading(writer.subject), kind, x, places, rest, front, tub, _bowl(writer.tints) if kind == "dip" else ())
+
+
+def _both(
+    left: Writer,
+    right: Writer,
+    held: Mapping[Digest, Blob],
+    account: Ledger,
+    address: Callable[[int | None, int | None], str],
+    page: Callable[[Digest], str],
+    chosen: int,
+    layer: int | None,
+) -> PizzaView:
+    """Two subjects side by side."""
+    halves = _half(left, pairs.LEFT, address, layer), _half(right, pairs.RIGHT, address, layer)
+    rows, joined = pairs.join(left, right, halves)
+    common = {one.digest for one in left.subject.layers} & {one.digest for one in right.subject.layers}
+    shared = sum(held[digest].content for digest in common if digest in held)
+    known = dict(zip((one.digest for one in right.subject.layers), right.tints, strict=True))
+    known |= dict(zip((one.digest for one in left.subject.layers), left.tints, strict=True))
+    says = (
+        f"{left.subject.name} and {right.subject.name} side by side, from above and pulled apart; "
+        f"{counted(len(common), 'layer')} in both, stored once."
+    )
+    first = halves[0]
+    return PizzaView(
+        heading=first.heading,
+        says=says,
+        kind=first.kind,
+        chosen=chosen,
+        layer=layer,
+        places=first.places,
+        rest=first.rest,
+        front=first.front,
+        rows=tuple(rows),
+        tub=None,
+        calls=(),
+        more="",
+        heads=_heads(left.table, first.places),
+        notes=(),
+        brackets=(),
+        fridge=fridge(rows, held, account, page, lambda digest: known.get(digest) or _tinting(None, [])(digest)),
+        pair=Pair(*halves, tuple(joined), shared),
         query=address(chosen, layer),
     )
 

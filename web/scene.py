@@ -1,7 +1,7 @@
 """Who is in the picture: from an address's words to one image or container, and from the engine's state to a drawing.
 
-``?subject=pizza-1&slice=3&layer=0&beside=pizza/cheese:latest``: a container's name or an image's reference, the slice
-in front, the layer that is asked about, and what stands beside it. Where the address names nobody, it is whoever the last
+``?subject=pizza-1&slice=3&layer=0&beside=pizza/cheese``: a container's name or an image's reference, the slice in
+front, the layer that is asked about, and what stands beside it. Where the address names nobody, it is whoever the last
 command made, or the newest container, or the newest image.
 """
 

@@ -13,6 +13,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from engine.errors import FileError
 from engine.layer import Entry
 from engine.layerstore import LayerStore
 from engine.layerwriter import LayerWriter
-from engine.merged import Merged
+from engine.merged import Merged, Place
 from engine.snapshot import Snapshot
 from engine.union import Union
 from engine.upper import EMPTY, Upper
@@ -202,63 +203,82 @@ def load(layers: list[Specification]) -> Union:
 # Operations
 
 
-def make_operations(rng: random.Random, layers: list[Specification]) -> list[Operation]:
-    """A random sequence over names that the layers have, with some they have not."""
-    known = [path for layer in layers for path in layer if path]
-    return [_operation(rng, known) for _ in range(rng.choice((1, 2, 3, 5, 8, 13, 21, 34)))]
+def make_operations(rng: random.Random, union: Union) -> list[Operation]:
+    """A random sequence, each operation chosen with an eye on what the ones before it have left."""
+    files = Snapshot(union, EMPTY, MemoryBlobs(), now=lambda: NOW)
+    operations: list[Operation] = []
+    for _ in range(rng.choice((1, 2, 3, 4, 5, 8, 13, 21))):
+        there = list(files.walk())
+        for operation in _next(rng, files, there):
+            operations.append(operation)
+            with suppress(FileError):
+                _perform(files, operation[0], list(operation[1:]))
+    return operations
 
 
-def _path(rng: random.Random, known: list[bytes]) -> bytes:
-    path = rng.choice(known) if known and rng.random() < 0.75 else rng.choice(NAMES)
-    if rng.random() < 0.25:
+def _next(rng: random.Random, files: Snapshot, there: list[Place]) -> list[Operation]:
+    """One operation, or all that remove a tree and put something in its place."""
+    directories = [place.path for place in there if place.kind == "dir"]
+    if not directories or rng.random() > 0.15:
+        return [_operation(rng, there)]
+    top = rng.choice(directories)
+    gone = [(place.kind, place.path) for place in reversed(list(files.walk(top)))]
+    removed: list[Operation] = [("rmdir" if kind == "dir" else "unlink", path) for kind, path in gone]
+    after: list[list[Operation]] = [
+        [],
+        [("rmdir", top)],
+        [("rmdir", top), ("mkdir", top, 0o755)],
+        [("rmdir", top), ("mkdir", top, 0o755), ("rename", top, _path(rng, there))],
+        [("rmdir", top), ("write", top, b"file", 0o644)],
+        [("rmdir", top), ("rename", _path(rng, there), top)],
+        [("rename", _path(rng, there, "dir"), top)],
+        [("rename", top, _path(rng, there))],
+    ]
+    return removed + rng.choice(after)
+
+
+def _path(rng: random.Random, there: list[Place], *kinds: str) -> bytes:
+    """A path: often of one of `kinds`, or one that could be new; rarely a strange one."""
+    fitting = [place.path for place in there if not kinds or place.kind in kinds]
+    parent = rng.choice([b"", *(place.path for place in there if place.kind == "dir")])
+    path = rng.choice(fitting) if fitting and rng.random() < 0.7 else _join(parent, rng.choice(NAMES))
+    if rng.random() < 0.1:
         path += b"/" + rng.choice((*NAMES, b"..", b"../a", b"a/b", b"b/..", b"y" * 255, b"y" * 256))
     if rng.random() < 0.02:
-        return rng.choice((b"", b"/", b"..", b"a/../..", b"/" + path))
-    if rng.random() < 0.3:
-        path = path.rpartition(b"/")[0] or path
-    known.append(path)
+        path = rng.choice((b"", b"/", b"..", b"a/../..", b"/" + path))
     return path
 
 
-def _operation(rng: random.Random, known: list[bytes]) -> Operation:
+def _operation(rng: random.Random, there: list[Place]) -> Operation:
     data = rng.randbytes(rng.choice((0, 1, 7, 5000)))
-    path, other, mode, follow = _path(rng, known), _path(rng, known), rng.choice(MODES), rng.random() < 0.5
+    path, file, mode, follow = _path(rng, there), _path(rng, there, "file"), rng.choice(MODES), rng.random() < 0.5
     number = rng.choice((0, 1, 3, 100, 4097, 10000))
     name = rng.choice((*XATTRS[:3], b"user.", b"nonsense.x"))
+    new = _path(rng, there, "nothing")
     return rng.choices(
         (
-            ("write", path, data, mode),
-            ("append", path, data, mode),
-            ("open_rw", path),
-            ("pwrite", path, number, data),
-            ("truncate", path, number),
-            ("unlink", path),
-            ("mkdir", path, mode),
-            ("rmdir", path),
-            (
-                "rename",
-                *(p.replace(b"y" * 256, b"y") for p in (path, other)),
-            ),  # of two errors the first is not compared
-            ("link", path, other),
-            ("symlink", rng.choice(TARGETS), path),
-            (
-                "mknod",
-                path,
-                rng.choice(("fifo", "char", "block", "file")),
-                mode,
-                rng.choice((0, 1)),
-                rng.choice((0, 3)),
-            ),
+            ("write", file, data, mode),
+            ("append", file, data, mode),
+            ("open_rw", file),
+            ("pwrite", file, number, data),
+            ("truncate", file, number),
+            ("unlink", _path(rng, there, "file", "symlink", "fifo", "char")),
+            ("mkdir", new, mode),
+            ("rmdir", _path(rng, there, "dir")),
+            ("rename", *(p.replace(b"y" * 256, b"y") for p in (path, rng.choice((new, _path(rng, there)))))),
+            ("link", file, new),
+            ("symlink", rng.choice(TARGETS), new),
+            ("mknod", new, rng.choice(("fifo", "char", "block", "file")), mode, rng.choice((0, 1)), rng.choice((0, 3))),
             ("chmod", path, mode),
             ("chown", path, rng.choice((-1, 0, 7)), rng.choice((-1, 0, 8)), follow),
             ("utime", path, rng.choice((None, OLD // 2, OLD // 3 + 1)), follow),
             ("setxattr", path, name, rng.randbytes(2), follow),
             ("removexattr", path, name, follow),
-            ("read", path),
-            ("listdir", path),
-            ("readlink", path),
+            ("read", file),
+            ("listdir", _path(rng, there, "dir")),
+            ("readlink", _path(rng, there, "symlink")),
         ),
-        (6, 4, 3, 3, 2, 16, 10, 10, 16, 5, 3, 3, 3, 3, 3, 3, 2, 2, 2, 1),
+        (6, 4, 3, 4, 3, 14, 8, 5, 18, 6, 3, 3, 3, 3, 3, 3, 2, 2, 2, 1),
     )[0]
 
 
@@ -348,7 +368,7 @@ def test_random_file_operations_leave_what_they_leave_on_a_kernel_overlay(kernel
         union = load(layers)
         kernel.ask("stack", layers)
         for _ in range(PER_STACK):
-            operations = make_operations(rng, layers)
+            operations = make_operations(rng, union)
             if differences(kernel, union, operations):
                 least = fewest(kernel, union, operations)
                 told = "\n".join([*map(repr, least), "", *differences(kernel, union, least)])

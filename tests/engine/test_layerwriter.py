@@ -64,13 +64,13 @@ def example(writer: LayerWriter | None = None, seed: int = 0) -> LayerWriter:
     return writer
 
 
+GOLDEN = "sha256:4985e2816d63a7ece7f3fe0486fa099b4fe10149e7ff88ee6b9236e161d4155d"
+
+
 def test_the_diff_id_is_the_same_everywhere_and_for_ever() -> None:  # rule 37
     written, layer = read_back(example())
     assert written.diff_id == layer.diff_id == GOLDEN
     assert {read_back(example(seed=seed))[0] for seed in range(20)} == {written}
-
-
-GOLDEN = "sha256:"
 
 
 def test_entries_go_out_sorted_by_path_without_dots_and_directories_end_in_a_slash() -> None:  # rule 37
@@ -111,7 +111,7 @@ def test_the_root_can_be_written() -> None:
     writer = LayerWriter()
     writer.add(b"", Entry("dir", 0o711, 0, 0, 0))
     writer.opaque(b"")
-    assert names(writer) == ["./", ".wh..wh..opq"] or names(writer) == ["/", ".wh..wh..opq"]
+    assert [member.name for member in listing(writer)] == [".", ".wh..wh..opq"]
     layer = read_back(writer)[1]
     assert (layer.entries[b""].mode, layer.opaques) == (0o711, {b""})
 
@@ -175,7 +175,7 @@ def test_an_empty_layer_is_an_empty_tar() -> None:
 def test_a_content_of_another_size_than_promised_leaves_nothing(content: bytes) -> None:
     writer, blobs = LayerWriter(), MemoryBlobs()
     writer.add(b"d/f", file(3), content)
-    with pytest.raises(MalformedLayer, match="/d/f: has . bytes where its entry says 3"):
+    with pytest.raises(MalformedLayer, match=r"/d/f: has . bytes where its entry says 3"):
         writer.write(blobs)
     assert list(blobs) == []
 
@@ -262,7 +262,7 @@ def entries(draw: st.DrawFn) -> tuple[Entry, bytes]:
         draw(st.integers(0, 0o7777)),
         draw(OWNERS),
         draw(OWNERS),
-        draw(st.integers(-(2**32), 2**34)) * NANO if draw(st.booleans()) else NOON * NANO,
+        draw(st.integers(-(2**33), 2**33)) * NANO if draw(st.booleans()) else NOON * NANO,
         size=len(content),
         target=draw(NAMES) * draw(st.integers(1, 3)) if kind == "symlink" else b"",
         major=device[0],

@@ -10,7 +10,8 @@ from engine.options import Flag, Usage
 
 USAGE = Usage(
     "thing", "NAME [NAME...]", "Do a thing", 1, None,
-    (Flag("all", "a"), Flag("quiet", "q"), Flag("message", "m", "string"), Flag("env", "e", "list", many=True)),
+    (Flag("all", "a"), Flag("quiet", "q"), Flag("message", "m", "string"), Flag("env", "e", "list", many=True),
+     Flag("last", "n", "int")),
 )  # fmt: skip
 STOPS = Usage("exec", "NAME COMMAND", "Do", 1, None, (Flag("all", "a"),), stops=True)
 
@@ -45,8 +46,11 @@ def test_flags_end_at_a_double_dash_or_where_a_command_begins() -> None:
     [
         (["--nope"], "unknown flag: --nope\nSee 'docker thing --help'.", 125),
         (["-z"], "unknown shorthand flag: 'z' in -z\nSee 'docker thing --help'.", 125),
-        (["x", "-m"], "flag needs an argument: -m\nSee 'docker thing --help'.", 125),
-        (["x", "--all=maybe"], 'invalid argument "maybe" for "--all" flag', 125),
+        (["-aqzy"], "unknown shorthand flag: 'z' in -zy\nSee 'docker thing --help'.", 125),
+        (["x", "--message"], "flag needs an argument: --message\nSee 'docker thing --help'.", 125),
+        (["x", "-n", "few"], 'invalid argument "few" for "-n, --last" flag', 125),
+        (["x", "-m"], "flag needs an argument: 'm' in -m\nSee 'docker thing --help'.", 125),
+        (["x", "--all=maybe"], 'invalid argument "maybe" for "-a, --all" flag', 125),
         (
             [],
             "\"docker thing\" requires at least 1 argument.\nSee 'docker thing --help'.\n\nUsage:  docker thing ",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import html
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -57,14 +59,25 @@ def served(app: Flask) -> Iterator[str]:
 
 @dataclass
 class Form:
-    """A form of a page: what its button says, where it goes, what it sends, and the code that stands beside."""
+    """A form of a page: where it goes, what it sends, its button's words, and the code that stands in it."""
 
     action: str
     method: str
     fields: dict[str, str] = field(default_factory=dict)
     label: str = ""
     shown: str = ""
+    buttons: int = 0
     disabled: bool = False
+
+    @property
+    def words(self) -> str:
+        """The words that come to the same, typed into the command line; empty for a form that is no command."""
+        verb = self.action.rsplit("/", 1)[1]
+        if verb == "do":
+            return self.fields.get("command", "")
+        return {"undo": "undo", "redo": "redo", "reset": "jump 0", "jump": f"jump {self.fields.get('state')}"}.get(
+            verb, ""
+        )
 
 
 class _Forms(HTMLParser):
@@ -72,45 +85,73 @@ class _Forms(HTMLParser):
         super().__init__()
         self.forms: list[Form] = []
         self._form: Form | None = None
-        self._within = ""
+        self._within: list[str] = []
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attributes}
         if tag == "form":
             self._form = Form(given.get("action", ""), given.get("method", "get"))
             self.forms.append(self._form)
-        elif self._form and tag == "input" and "name" in given:
+        elif self._form and tag in ("input", "textarea") and "name" in given:
             self._form.fields[given["name"]] = given.get("value", "")
         elif self._form and tag in ("button", "code"):
-            self._within = tag
-            self._form.disabled |= tag == "button" and "disabled" in given
+            self._within.append(tag)
+            if tag == "button":
+                self._form.buttons += 1
+                self._form.disabled |= "disabled" in given
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
-            self._form = None
-        if tag == self._within:
-            self._within = ""
+            self._form, self._within = None, []
+        elif tag in self._within:
+            self._within.remove(tag)
 
     def handle_data(self, data: str) -> None:
-        if self._form and self._within == "button":
-            self._form.label += data
-        elif self._form and self._within == "code":
+        if self._form and "code" in self._within:
             self._form.shown += data
+        elif self._form and "button" in self._within:
+            self._form.label += data
 
 
-def forms(html: str) -> list[Form]:
-    """Every form of a page."""
+def forms(page: str) -> list[Form]:
+    """Every form of a page, in its order."""
     parser = _Forms()
-    parser.feed(html)
+    parser.feed(page)
     return parser.forms
 
 
+def find(page: str, words: str) -> int:
+    """Which form of a page has a button that comes to `words`, a pattern that matches from begin to end."""
+    found = forms(page)
+    for number, form in enumerate(found):
+        if form.buttons and not form.disabled and re.fullmatch(words, form.words):
+            return number
+    raise AssertionError(f"no button for {words!r} among {[form.words for form in found if form.words]}")
+
+
+@dataclass(frozen=True)
+class Said:
+    """The last command of a page's terminal: as it was typed, what it printed, its exit code."""
+
+    command: str
+    text: str
+    status: int
+
+
+def said(page: str) -> Said:
+    """The last command that a page's terminal shows."""
+    status, inside = re.findall(r'<pre data-status="(\d+)">(.*?)</pre>', page, re.DOTALL)[-1]
+    command, _, text = re.sub(r"<[^>]*>", "", inside).partition("\n")
+    return Said(html.unescape(command).removeprefix("$ "), html.unescape(text), int(status))
+
+
 class Visitor:
-    """A browser without JavaScript: it has cookies, presses buttons by their labels, follows redirects."""
+    """A browser without JavaScript: it has cookies, presses buttons, types into the command line, follows redirects."""
 
     def __init__(self, app: Flask) -> None:
         self.client: FlaskClient = app.test_client()
         self.kitchen = ""
+        self.here = "/"
 
     def get(self, path: str, **more: str) -> TestResponse:
         return self.client.get(path, headers={"Host": "localhost", **more})
@@ -120,32 +161,32 @@ class Visitor:
         return self.client.post(path, data=fields or {}, headers=headers)
 
     def open(self) -> str:
-        """Opens a kitchen by the button on the first page; its id."""
-        self.kitchen = ""
-        answer = self.press("Open a kitchen")
-        self.kitchen = answer.headers["Location"].rsplit("/", 1)[1]
+        """Opens a kitchen; its id."""
+        answer = self.post("/")
+        self.here = answer.headers["Location"]
+        self.kitchen = self.here.removeprefix("/k/")
         return self.kitchen
-
-    @property
-    def here(self) -> str:
-        return f"/k/{self.kitchen}" if self.kitchen else "/"
 
     def look(self) -> str:
         return self.get(self.here).get_data(as_text=True)
 
-    def press(self, label: str) -> TestResponse:
-        """Sends the form whose button begins with `label`, as a browser would."""
-        found = [form for form in forms(self.look()) if form.label.strip().startswith(label) and not form.disabled]
-        assert found, f"no button {label!r} among {[form.label.strip() for form in forms(self.look())]}"
-        answer = self.post(found[0].action, found[0].fields)
-        assert answer.status_code == 303, answer.get_data(as_text=True)
-        return answer
+    def said(self) -> Said:
+        return said(self.look())
 
-    def type(self, command: str) -> TestResponse:
+    def press(self, words: str) -> str:
+        """Sends the form of the button that comes to `words`, as a browser would; what was typed the same."""
+        page = self.look()
+        form = forms(page)[find(page, words)]
+        self._follow(self.post(form.action, form.fields))
+        return form.words
+
+    def type(self, command: str) -> None:
         """Types a command into the page's command line."""
-        answer = self.post(f"{self.here}/do", {"command": command})
+        self._follow(self.post(f"/k/{self.kitchen}/do", {"command": command}))
+
+    def _follow(self, answer: TestResponse) -> None:
         assert answer.status_code == 303, answer.get_data(as_text=True)
-        return answer
+        self.here = answer.headers["Location"]
 
     def state(self) -> bytes:
-        return self.get(f"{self.here}/state.json").data
+        return self.get(f"/k/{self.kitchen}/state.json").data

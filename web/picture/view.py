@@ -381,6 +381,43 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Half:
+    """One of two subjects side by side."""
+
+    heading: Heading
+    kind: Literal["pizza", "dip", "plain"]
+    x: float
+    """Its axis."""
+    places: tuple[Place, ...]
+    rest: Lying
+    front: Lying
+    tub: Tub | None
+    bowl: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What stands at one height of two stacks: a disc on the left, on the right, or one slab through both."""
+
+    side: str
+    level: float
+    y: float
+    left: Row | None
+    right: Row | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two subjects side by side; `joined` is top first."""
+
+    left: Half
+    right: Half
+    joined: tuple[Joined, ...]
+    shared: int
+    """Bytes of content that both have."""
+
+
+@dataclass(frozen=True, slots=True)
 class PizzaView:
     """The whole picture of one subject."""
 
@@ -406,6 +443,8 @@ class PizzaView:
     key: tuple[tuple[str, str], ...] = ()
     """Of dots: tint and layer."""
     slip: Slip | None = None
+    pair: Pair | None = None
+    """Where two subjects stand side by side; the pie's own fields are then the left one's."""
     bowl: tuple[str, ...] = ()
     """Colours of a dip, from its rim inward."""
     plate: Lying | None = None
