@@ -3,8 +3,8 @@
 Every operation does what the kernel's overlayfs does with ``redirect_dir=off,metacopy=off,index=off`` (Linux,
 Documentation/filesystems/overlayfs.rst; rules 28 to 35), for a process of root with umask 022: layers never change, a
 file is copied up whole before anything of it is written, what is removed leaves a whiteout where the layers have it. An
-operation that fails raises `FileError` with the kernel's errno and has changed nothing (`setxattr` excepted); what one
-made it tells by events. A story:
+operation that fails raises `FileError` with the kernel's errno and leaves the merged tree as it was; what one made, it
+tells by events. A story:
 
     files = Snapshot(union, upper, blobs, now=time.time_ns, container=id, emit=events.append)
     files.write(b"etc/motd", b"hot\\n", append=True)     # FileCopiedUp (the whole of it), then FileWritten
@@ -286,6 +286,8 @@ class Snapshot(Writable):
         if directory and self.merges(source.path):
             raise FileError(errno.EXDEV, old)
         if target.kind == "dir" and self._names(target.path):
+            if not self.merges(target.path):  # only the upper's file system refuses, when the kernel has marked it
+                self._mark_opaque(source.path, target.path)
             raise FileError(errno.ENOTEMPTY, new)
 
 

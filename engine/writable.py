@@ -150,12 +150,12 @@ class Writable(Merged):
         self._touch_parent(path)
 
     def _move(self, source: Place, target: Place) -> None:
-        """Copied up at the new name, a whiteout at the old (rule 33). A directory is the upper's own; it becomes opaque
-        in a merged one, whether or not that has anything to hide, as the kernel does."""
+        """Copied up at the new name, a whiteout at the old (rule 33). A directory is the upper's own; in a merged one
+        it becomes opaque, whether or not it has anything to hide, as the kernel does."""
         old, new = source.path, target.path
         hidden, covered = self.lower(old), self.lower(new)
         self._reserve(old, 0, nodes=2 + len({*self._missing(old), *self._missing(new)}))
-        node = self._copy_up(source, "rename")
+        self._copy_up(source, "rename")
         self._copy_up_parents(new, "rename")
         if new in self._nodes:
             replaced = self._drop(new)
@@ -163,9 +163,7 @@ class Writable(Merged):
                 self._tell(facts.PathRemoved, new, kind=replaced.kind, size=replaced.size)
         for path in (old, *self._subtree(old)):
             self._shift(path, new + path[len(old) :])
-        if node.kind == "dir" and self.merges(new.rpartition(b"/")[0]):
-            node = replace(node, opaque=True)
-            self._put(new, node)
+        node = self._mark_opaque(new, new)
         self._tell(facts.PathRenamed, old, to=display(new))
         if hidden:
             self._put(old, WHITEOUT)
@@ -175,6 +173,14 @@ class Writable(Merged):
             self._tell(facts.DirectoryMadeOpaque, new)
         self._touch_parent(old)
         self._touch_parent(new)
+
+    def _mark_opaque(self, path: bytes, place: bytes) -> Node:
+        """Make the upper's own directory at `path` opaque where its `place` is in a merged one."""
+        node = self._nodes[path]
+        if node.kind == "dir" and self.merges(place.rpartition(b"/")[0]):
+            node = replace(node, opaque=True)
+            self._put(path, node)
+        return node
 
     # Changing
 
