@@ -67,6 +67,11 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
         """The references that mean `image`, sorted."""
         return sorted(name for name, target in self.references.items() if target == image)
 
+    def names(self, image: Digest) -> list[str]:
+        """Every name of `image`: its tags, and the digests under which registries know it, sorted."""
+        record = self.images.get(image)
+        return sorted([*self.tags(image), *(record.repo_digests if record else ())])
+
     def users(self, image: Digest) -> list[Container]:
         """The containers made from `image`."""
         return [container for container in self.containers.values() if container.image == image]
@@ -97,8 +102,12 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
         return self._replace(references={**self.references, reference: image})
 
     def untagged(self, reference: str) -> Host:
-        """With the familiar `reference` gone."""
-        return self._replace(references={k: v for k, v in self.references.items() if k != reference})
+        """With the familiar `reference` gone, be it a tag or a repository's digest."""
+        images = {
+            id_: msgspec.structs.replace(record, repo_digests=tuple(d for d in record.repo_digests if d != reference))
+            for id_, record in self.images.items()
+        }
+        return self._replace(images=images, references={k: v for k, v in self.references.items() if k != reference})
 
     def with_container(self, container: Container) -> Host:
         """With the container added, or replacing the one of its id."""

@@ -10,11 +10,12 @@ would refuse `CommandError`; the host is then as it was.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from engine import events as facts
 from engine import options
-from engine.commands import filing, imaging, pulling, running
+from engine.commands import filing, imaging, pulling, removing, running
 from engine.commands.verb import Fetched, Verb
 from engine.context import Context, Outcome
 from engine.errors import CommandError, EngineError, UsageError
@@ -36,7 +37,7 @@ VERBS = MappingProxyType(
         "ps": running.PS,
         "pull": pulling.PULL,
         "rm": running.RM,
-        "rmi": imaging.RMI,
+        "rmi": removing.RMI,
         "run": running.RUN,
         "save": filing.SAVE,
         "start": running.START,
@@ -46,20 +47,30 @@ VERBS = MappingProxyType(
 )
 """docker's verbs, each by the name that is typed most."""
 
-_IMAGE = {name: VERBS[name] for name in ("history", "load", "pull", "save", "tag")}
-_CONTAINER = {
-    name: VERBS[name]
-    for name in ("commit", "cp", "create", "diff", "exec", "export", "logs", "rm", "run", "start", "stop")
-}
+_ALIASES = {"image": {"list": "ls", "remove": "rm"}, "container": {"list": "ls", "ps": "ls", "remove": "rm"}}
+
+
+def _group(group: str, same: Sequence[str], others: dict[str, Verb]) -> dict[str, Verb]:
+    """Verbs under their names within a group. An alias calls itself by the name that it is short for."""
+    verbs = {name: VERBS[name] for name in same} | others
+    names = {name: name for name in verbs} | _ALIASES[group]
+    return {
+        typed: replace(verbs[name], usage=verbs[name].usage.called(f"{group} {name}")) for typed, name in names.items()
+    }
+
+
 GROUPS = MappingProxyType(
     {
-        "image": _IMAGE
-        | dict.fromkeys(("ls", "list"), VERBS["images"])
-        | dict.fromkeys(("rm", "remove"), VERBS["rmi"])
-        | {"inspect": imaging.inspecting("image")},
-        "container": _CONTAINER
-        | dict.fromkeys(("ls", "ps", "list"), VERBS["ps"])
-        | {"remove": VERBS["rm"], "inspect": imaging.inspecting("container")},
+        "image": _group(
+            "image",
+            ("history", "load", "pull", "save", "tag"),
+            {"inspect": imaging.inspecting("image"), "ls": VERBS["images"], "rm": VERBS["rmi"]},
+        ),
+        "container": _group(
+            "container",
+            ("commit", "cp", "create", "diff", "exec", "export", "logs", "rm", "run", "start", "stop"),
+            {"inspect": imaging.inspecting("container"), "ls": VERBS["ps"]},
+        ),
     }
 )
 """The same verbs as ``docker image …`` and ``docker container …``."""
@@ -77,9 +88,7 @@ def find(argv: Sequence[str]) -> tuple[Verb, list[str]]:
             raise UsageError(f"unknown flag: {name}\nSee 'docker --help'.", options.FLAG_ERROR)
         raise UsageError(f"docker: '{name}' is not a docker command.\nSee 'docker --help'")
     if not rest or rest[0] not in GROUPS[name]:
-        known = ", ".join(GROUPS[name])
-        said = f"'{name} {rest[0]}' is not a docker command.\n" if rest else ""
-        raise UsageError(f"{said}docker {name} takes one of: {known}")
+        raise UsageError(help_text(name).removesuffix("\n"), int(bool(rest)))
     return GROUPS[name][rest[0]], rest[1:]
 
 
@@ -115,11 +124,16 @@ def _asks_help(argv: Sequence[str]) -> bool:
 
 def _help_for(argv: Sequence[str]) -> str:
     words = [word for word in argv if word not in ("--help", "help", "-h")]
-    return find(words)[0].usage.help() if words else help_text()
+    if len(words) > 1 or (words and words[0] not in GROUPS):
+        return find(words)[0].usage.help()
+    return help_text(*words)
 
 
-def help_text() -> str:
-    """What ``docker --help`` prints."""
-    rows = "".join(f"  {name:<10}  {verb.usage.summary}\n" for name, verb in VERBS.items())
-    more = "Run 'docker COMMAND --help' for more information on a command."
-    return f"\nUsage:  docker COMMAND\n\nCommands:\n{rows}\n{more}\n"
+def help_text(group: str = "") -> str:
+    """What ``docker --help`` prints, or ``docker image --help``."""
+    verbs = {n: verb for n, verb in sorted(GROUPS[group].items()) if n not in _ALIASES[group]} if group else VERBS
+    rows = "".join(f"  {name:<10}  {verb.usage.summary}\n" for name, verb in verbs.items())
+    command = f"docker {group} COMMAND" if group else "docker COMMAND"
+    about = f"Manage {group}s\n\n" if group else ""
+    more = f"Run '{command} --help' for more information on a command."
+    return f"\nUsage:  {command}\n\n{about}Commands:\n{rows}\n{more}\n"

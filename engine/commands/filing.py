@@ -11,7 +11,7 @@ import msgspec
 
 from engine import archive, terminal
 from engine import events as facts
-from engine.commands.verb import DAEMON, Fetched, Verb, container, daemon_error
+from engine.commands.verb import DAEMON, Fetched, Verb, container, daemon_error, invalid
 from engine.context import Context, Outcome
 from engine.diff import diff, export
 from engine.errors import CommandError, FileError
@@ -29,7 +29,7 @@ _NANO: Final = 1_000_000_000
 
 
 def _do_diff(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
-    found = container(host, options.words[0])
+    found = container(host, options.words[0], lead=DAEMON)
     changes = diff(context.images.stack(found.manifest), context.upper(found))
     return Outcome(host, (facts.Wrote(text="".join(f"{c.kind} {display(c.path)}\n" for c in changes)),))
 
@@ -49,7 +49,8 @@ def _do_save(context: Context, host: Host, options: Options, _fetched: Fetched |
     for word in options.words:
         record = host.find_image(word)
         if not record:
-            raise daemon_error(f"No such image: {word}")
+            unknown = "reference does not exist" if ":" in word.rpartition("/")[2] else f"No such image: {word}"
+            raise invalid(word) or daemon_error(unknown)
         _, names = wanted.setdefault(record.id, (record, []))
         names += [name for name in host.tags(record.id) if name not in names and _asks_for(word, name)]
     with context.local.writer(options.value("output", "-")) as out:
@@ -233,7 +234,14 @@ EXPORT = Verb(
     _do_export,
 )
 SAVE = Verb(
-    Usage("save", "IMAGE [IMAGE...]", "Save one or more images to a tar archive", 1, None, (_OUTPUT,)),
+    Usage(
+        "save",
+        "IMAGE [IMAGE...]",
+        "Save one or more images to a tar archive (streamed to STDOUT by default)",
+        1,
+        None,
+        (_OUTPUT,),
+    ),
     _do_save,
 )
 LOAD = Verb(

@@ -1,9 +1,9 @@
-"""Verbs over images: images, history, tag, rmi, commit, inspect."""
+"""Verbs over images: images, history, tag, commit, inspect. `rmi` is `removing`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from engine import events as facts
 from engine import image as imaging
 from engine import reference as references
 from engine import terminal
-from engine.commands.verb import DAEMON, Fetched, Verb, container, daemon_error, image, over_each
+from engine.commands.verb import DAEMON, Fetched, Verb, container, image, reference
 from engine.context import Context, Outcome
 from engine.diff import commit_layer
 from engine.digest import Digest
@@ -59,10 +59,12 @@ def _names(host: Host, record: ImageRecord) -> list[tuple[str, str]]:
 
 
 def _matches(wanted: str, repository: str, tag: str) -> bool:
-    if not wanted:
-        return True
-    asked = references.parse(wanted)
-    return asked.familiar_name == repository and asked.tag in (None, tag)
+    """Whether `wanted`, perhaps with ``*`` and ``?`` within a component, is the repository or the whole name."""
+    asked = wanted.split("/")
+    return not wanted or any(
+        len(asked) == len(parts) and all(map(fnmatchcase, parts, asked))
+        for parts in (repository.split("/"), f"{repository}:{tag}".split("/"))
+    )
 
 
 def _image_row(context: Context, record: ImageRecord, repository: str, tag: str, *, whole: bool) -> dict[str, Any]:
@@ -125,17 +127,20 @@ def lineage(context: Context, host: Host, record: ImageRecord) -> dict[int, Dige
 
 def named(text: str) -> Reference:
     """A name to give to an image: a reference without digest, ``latest`` filled in."""
-    try:
-        reference = references.parse(text).tagged()
-    except EngineError as error:
-        raise CommandError(f'Error parsing reference: "{text}" is not a valid repository/tag: {error}') from error
-    if reference.digest:
-        raise daemon_error("refusing to create a tag with a digest reference")
-    return reference
+    found = reference(text)
+    if found.digest:
+        raise CommandError("refusing to create a tag with a digest reference")
+    return found
 
 
 def _do_tag(_context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
-    record, name = image(host, options.words[0]), named(options.words[1]).familiar
+    for word in options.words:
+        try:
+            references.parse(word)
+        except EngineError as error:
+            raise CommandError(f'Error parsing reference: "{word}" is not a valid repository/tag: {error}') from error
+    name = named(options.words[1]).familiar
+    record = image(host, options.words[0])
     had = host.references.get(name)
     if had == record.id:
         return Outcome(host)
@@ -143,8 +148,8 @@ def _do_tag(_context: Context, host: Host, options: Options, _fetched: Fetched |
 
 
 def _do_commit(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
-    found = container(host, options.words[0], lead=DAEMON)
     name = named(options.words[1]).familiar if len(options.words) > 1 else ""
+    found = container(host, options.words[0], lead=DAEMON)
     parent, upper = context.images[found.manifest], context.upper(found)
     events: list[Event] = []
     layer = None
@@ -178,83 +183,6 @@ def _do_commit(context: Context, host: Host, options: Options, _fetched: Fetched
         events.append(facts.ImageTagged(reference=name, image=made.id, moved_from=host.references.get(name)))
         host = host.tagged(name, made.id)
     return Outcome(host, (*events, facts.Wrote(text=f"{made.id}\n")))
-
-
-# rmi
-
-
-def _do_rmi(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
-    def remove(host: Host, word: str) -> tuple[Host, list[Event]]:
-        record = host.find_image(word)
-        if not record:
-            raise CommandError(f"Error: No such image: {word}")
-        return _remove(context, host, record, word, force=options.on("force"))
-
-    return over_each(host, options.words, remove)
-
-
-def _remove(context: Context, host: Host, record: ImageRecord, word: str, *, force: bool) -> tuple[Host, list[Event]]:
-    """One name, or one image, by moby's rules: a name that is not the last only goes itself."""
-    tags, users = host.tags(record.id), host.users(record.id)
-    by_name = not digests.encoded(record.id).startswith(word.removeprefix("sha256:"))
-    short = digests.short(record.id)
-    if not by_name:
-        if len({references.parse(tag).familiar_name for tag in tags}) > 1 and not force:
-            raise _conflict(short, "must be forced", "image is referenced in multiple repositories")
-        _check(host, record, force=force)
-        return _delete(context, host, record)
-    name = references.parse(word).tagged().familiar
-    if name in tags:
-        if len(tags) == 1 and users and not force:
-            raise daemon_error(
-                f'conflict: unable to remove repository reference "{word}" (must force) - '
-                f"container {users[0].id[:12]} is using its referenced image {short}"
-            )
-        if len(tags) > 1:
-            return host.untagged(name), [facts.ImageUntagged(reference=name)]
-    if host.children(record.id) or any(user.status == "running" for user in users):
-        return host.untagged(name), [facts.ImageUntagged(reference=name)]
-    _check(host, record, force=force)
-    return _delete(context, host, record)
-
-
-def _check(host: Host, record: ImageRecord, *, force: bool) -> None:
-    """Whether the image may go: never below a running container or a child image, below a stopped one if forced."""
-    short = digests.short(record.id)
-    users = sorted(host.users(record.id), key=lambda user: user.status != "running")
-    if users and users[0].status == "running":
-        why = f"image is being used by running container {users[0].id[:12]}"
-        raise _conflict(short, "cannot be forced", why)
-    if host.children(record.id):
-        raise _conflict(short, "cannot be forced", "image has dependent child images")
-    if users and not force:
-        raise _conflict(short, "must be forced", f"image is being used by stopped container {users[0].id[:12]}")
-
-
-def _conflict(short: str, how: str, why: str) -> CommandError:
-    return daemon_error(f"conflict: unable to delete {short} ({how}) - {why}")
-
-
-def _delete(context: Context, host: Host, record: ImageRecord) -> tuple[Host, list[Event]]:
-    """The image gone with all its names, and then its parents as long as nothing else wants them."""
-    events: list[Event] = [facts.ImageUntagged(reference=name) for name in host.tags(record.id)]
-    events += [facts.ImageUntagged(reference=name) for name in record.repo_digests]
-    after = host.without_image(record.id)
-    kept = {layer.chain_id for manifest in _stacks(after) for layer in context.images[manifest].layers}
-    gone = [layer.chain_id for layer in reversed(context.images[record.manifest].layers) if layer.chain_id not in kept]
-    events.append(facts.ImageDeleted(image=record.id, layers=tuple(gone)))
-    parent = after.images.get(record.parent) if record.parent else None
-    if parent and not (
-        after.tags(parent.id) or parent.repo_digests or after.children(parent.id) or after.users(parent.id)
-    ):
-        after, more = _delete(context, after, parent)
-        events += more
-    return after, events
-
-
-def _stacks(host: Host) -> Iterable[Digest]:
-    yield from (record.manifest for record in host.images.values())
-    yield from (user.manifest for user in host.containers.values())
 
 
 # inspect
@@ -340,10 +268,13 @@ def inspecting(only: str) -> Verb:
     flags: tuple[Flag, ...] = (Flag("format", "f", "string", "Format output using a Go template, or json"),)
     if not only:
         flags += (Flag("type", "", "string", "Return JSON for this type: container or image"),)
+    word = only.upper() or "NAME|ID"
     usage = Usage(
         f"{only} inspect".strip(),
-        "NAME|ID [NAME|ID...]",
-        "Return low-level information on Docker objects",
+        f"{word} [{word}...]",
+        f"Display detailed information on one or more {only}s"
+        if only
+        else "Return low-level information on Docker objects",
         1,
         None,
         flags,
@@ -389,16 +320,5 @@ COMMIT = Verb(
         ),
     ),
     _do_commit,
-)
-RMI = Verb(
-    Usage(
-        "rmi",
-        "IMAGE [IMAGE...]",
-        "Remove one or more images",
-        1,
-        None,
-        (Flag("force", "f", help="Force removal of the image"),),
-    ),
-    _do_rmi,
 )
 INSPECT = inspecting("")

@@ -7,6 +7,7 @@ from engine import host as hosts
 from engine import reference as references
 from engine import remote as remotes
 from engine.commands.verb import Fetched, Verb, daemon_error
+from engine.commands.verb import reference as parsed
 from engine.context import Context, Outcome
 from engine.errors import EngineError
 from engine.events import Event
@@ -16,7 +17,7 @@ from engine.options import Flag, Options, Usage
 
 def fetch(context: Context, host: Host, text: str) -> Fetched:
     """The image that `text` names, in the pool, every blob that `host` does not hold having been sent and verified."""
-    reference = references.parse(text).tagged()
+    reference = parsed(text)
     try:
         pulled = remotes.pull(
             reference,

@@ -8,6 +8,7 @@ recorded and never interpreted, so such a container stays open until it is stopp
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -17,12 +18,13 @@ from engine import digest as digests
 from engine import events as facts
 from engine import shell, terminal
 from engine.commands import pulling
-from engine.commands.verb import DAEMON, Fetched, Verb, container, daemon_error, image, over_each
+from engine.commands.verb import DAEMON, Fetched, Verb, container, daemon_error, image, over_each, reference
 from engine.context import Context, Outcome
 from engine.errors import CommandError
 from engine.events import Event
 from engine.host import Container, Host
 from engine.options import Flag, Options, Usage
+from engine.reference import Reference
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _UNKNOWN = 127
@@ -34,8 +36,37 @@ _RUN_ERROR = 125
 
 def _prepare(context: Context, host: Host, options: Options) -> Fetched | None:
     """The image, fetched where the host has none of that name, as docker does."""
-    wanted = options.words[0]
-    return None if host.find_image(wanted) else pulling.fetch(context, host, wanted)
+    return _fetch(context, host, options.words[0])
+
+
+def _prepare_run(context: Context, host: Host, options: Options) -> Fetched | None:
+    return _fetch(context, host, options.words[0], _refused)
+
+
+def _fetch(
+    context: Context, host: Host, wanted: str, refused: Callable[[CommandError], CommandError] = lambda error: error
+) -> Fetched | None:
+    if host.find_image(wanted):
+        return None
+    try:
+        asked = reference(wanted)
+    except CommandError as error:
+        raise refused(error) from error
+    try:
+        return pulling.fetch(context, host, wanted)
+    except CommandError as error:
+        why = refused(error)
+        raise CommandError(f"{_unable(asked)}{why}", why.exit_code) from error
+
+
+def _unable(asked: Reference) -> str:
+    return f"Unable to find image '{asked}' locally\n"
+
+
+def _refused(error: CommandError) -> CommandError:
+    """A refusal as ``docker run`` tells it."""
+    why = str(error).removesuffix(".")
+    return CommandError(f"docker: {why}.\nSee 'docker run --help'.", _RUN_ERROR)
 
 
 def _create(
@@ -44,7 +75,7 @@ def _create(
     wanted, *command = options.words
     events: list[Event] = []
     if fetched and not host.find_image(wanted):
-        events.append(facts.Wrote(text=f"Unable to find image '{fetched.reference}' locally\n", stream="stderr"))
+        events.append(facts.Wrote(text=_unable(fetched.reference), stream="stderr"))
         pulled = pulling.adopt(host, fetched, typed=wanted)
         host = pulled.host
         events += (replace(e, quiet=True) if isinstance(e, facts.PullStarted) else e for e in pulled.events)
@@ -96,7 +127,7 @@ def _do_run(context: Context, host: Host, options: Options, fetched: Fetched | N
     try:
         host, events, made = _create(context, host, options, fetched)
     except CommandError as error:
-        raise CommandError(f"docker: {error}.\nSee 'docker run --help'.", _RUN_ERROR) from error
+        raise _refused(error) from error
     if options.on("detach"):
         events.append(facts.Wrote(text=f"{made.id}\n"))
     host, begun, status = _begin(context, host, made, attached=not options.on("detach"))
@@ -314,7 +345,7 @@ RUN = Verb(
         True,
     ),
     _do_run,
-    _prepare,
+    _prepare_run,
 )
 START = Verb(Usage("start", "CONTAINER [CONTAINER...]", "Start one or more stopped containers", 1), _do_start)
 STOP = Verb(

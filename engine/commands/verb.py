@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from engine import events as facts
+from engine import reference as references
 from engine.context import Context, Outcome
-from engine.errors import CommandError
+from engine.errors import CommandError, EngineError
 from engine.events import Event
 from engine.host import Container, Host, ImageRecord
 from engine.options import Options, Usage
@@ -69,11 +70,28 @@ def container(host: Host, text: str, *, lead: str = "Error: ") -> Container:
     return found
 
 
-def image(host: Host, text: str, *, lead: str = DAEMON) -> ImageRecord:
+def image(host: Host, text: str) -> ImageRecord:
     """The image that `text` means; the refusal names the tag that was looked for."""
     found = host.find_image(text)
     if not found:
         last = text.rpartition("/")[2]
         shown = text if ":" in last or "@" in last else f"{text}:latest"
-        raise CommandError(f"{lead}No such image: {shown}")
+        raise invalid(text) or daemon_error(f"No such image: {shown}")
     return found
+
+
+def invalid(text: str) -> CommandError | None:
+    """The daemon's refusal of what names no image because it is no reference; None where it is one."""
+    try:
+        references.parse(text)
+    except EngineError as error:
+        return daemon_error(str(error))
+    return None
+
+
+def reference(text: str) -> Reference:
+    """A reference with ``latest`` filled in; where it is none, `CommandError` in the words of docker's client."""
+    try:
+        return references.parse(text).tagged()
+    except EngineError as error:
+        raise CommandError(str(error)) from error
