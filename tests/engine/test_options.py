@@ -75,7 +75,7 @@ def test_an_unknown_command_is_refused_in_docker_s_words() -> None:
     for argv, said in (
         (["bake"], "docker: 'bake' is not a docker command.\nSee 'docker --help'"),
         (["--bake"], "unknown flag: --bake\nSee 'docker --help'."),
-        (["image", "bake"], "'image bake' is not a docker command."),
+        (["image", "bake"], "\nUsage:  docker image COMMAND\n\nManage images\n"),
     ):
         with pytest.raises(UsageError) as caught:
             commands.find(argv)
