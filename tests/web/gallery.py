@@ -12,7 +12,7 @@ from werkzeug.serving import make_server
 from tests import peers
 from web.gallery import create_app
 
-WIDTH, HEIGHT = 2000, 7400
+WIDTH, HEIGHT = 2000, 8420
 """Of the picture in pixels: both themes beside each other, and the whole table."""
 
 
