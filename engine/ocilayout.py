@@ -22,7 +22,15 @@ from engine import reference as references
 from engine import spec
 from engine.blobs import CHUNK
 from engine.digest import Digest
-from engine.errors import BlobUnknown, EngineError, LimitExceeded, MalformedDocument, ManifestUnknown, NameUnknown
+from engine.errors import (
+    BlobUnknown,
+    Corrupt,
+    EngineError,
+    LimitExceeded,
+    MalformedDocument,
+    ManifestUnknown,
+    NameUnknown,
+)
 from engine.registry import Content
 from engine.spec import Descriptor, Index
 
@@ -36,7 +44,8 @@ class Source(Protocol):
         """Length of a regular file in bytes; None where there is none of that name."""
 
     def chunks(self, name: str, start: int = 0, stop: int | None = None) -> Generator[bytes, None, None]:
-        """Its bytes from `start` to `stop`; fewer where the file turns out to be shorter."""
+        """Its bytes from `start` to `stop`; fewer where the file turns out to be shorter, `Corrupt` where it cannot be
+        read."""
 
 
 class Directory:
@@ -53,9 +62,12 @@ class Directory:
         return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def chunks(self, name: str, start: int = 0, stop: int | None = None) -> Generator[bytes, None, None]:
-        with (self._path / name).open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            yield from pieces(stream, start, size if stop is None else stop)
+        try:
+            with (self._path / name).open("rb") as stream:
+                size = os.fstat(stream.fileno()).st_size
+                yield from pieces(stream, start, size if stop is None else stop)
+        except OSError as error:
+            raise Corrupt(f"{name} cannot be read: {error.strerror}") from error
 
 
 def pieces(stream: BinaryIO, start: int, stop: int) -> Generator[bytes, None, None]:
@@ -155,12 +167,16 @@ class Layout:
         return self._tagged[repository]
 
     def _reach(self, repository: str) -> _Reach:
-        if repository not in self._reached:
-            self._reached[repository] = self._survey(self._tags(repository).values())
-        return self._reached[repository]
+        found = self._reached.get(repository)
+        if found is None:
+            found, damaged = self._survey(self._tags(repository).values())
+            if not damaged:
+                self._reached[repository] = found
+        return found
 
-    def _survey(self, roots: Iterable[Descriptor]) -> _Reach:
-        found = _Reach({}, set())
+    def _survey(self, roots: Iterable[Descriptor]) -> tuple[_Reach, bool]:
+        """What the tags reach, and whether a document on the way could not be read: its reader will be told."""
+        found, damaged = _Reach({}, set()), False
         waiting = list(roots)
         while waiting:
             descriptor = waiting.pop()
@@ -172,12 +188,13 @@ class Layout:
             try:
                 document = spec.manifest_or_index(self.read(descriptor.digest), descriptor.media_type)
             except EngineError:
-                continue  # whoever asks for it will see
+                damaged = True
+                continue
             if isinstance(document, Index):
                 waiting.extend(document.manifests)
             else:
                 found.blobs.update((document.config.digest, *(layer.digest for layer in document.layers)))
-        return found
+        return found, damaged
 
     def _document(self, name: str) -> bytes:
         size = self._files.size(name)

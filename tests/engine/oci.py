@@ -146,24 +146,34 @@ def error(response: Response) -> Json:
 
 
 class Watched(Registry):
-    """A registry that notes what is asked of it, and counts the bytes that its handler has yielded."""
-
-    yielded = 0
-    closed = 0
+    """A registry that notes what is asked of it, counts the bytes that its handler has yielded, and how many bodies
+    were read to their end or closed."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.asked: list[str] = []
+        self.yielded = self.closed = 0
 
     def handle(self, request: Request) -> Response:
         self.asked.append(request.path)
         response = super().handle(request)
-        return Response(response.status, response.headers, self._watch(response))
+        return Response(response.status, response.headers, _Body(self, response))
 
-    def _watch(self, response: Response) -> Iterator[bytes]:
-        try:
-            for chunk in response.chunks:
-                self.yielded += len(chunk)
-                yield chunk
-        finally:
-            self.closed += 1
+
+class _Body(Iterator[bytes]):
+    def __init__(self, registry: Watched, response: Response) -> None:
+        self._registry, self._response = registry, response
+        self._chunks, self._open = iter(response.chunks), True
+
+    def __next__(self) -> bytes:
+        chunk = next(self._chunks, None)
+        if chunk is None:
+            self.close()
+            raise StopIteration
+        self._registry.yielded += len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        self._response.close()
+        self._registry.closed += self._open
+        self._open = False

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from engine.digest import Digest
-from engine.errors import EngineError, LimitExceeded, MalformedDocument
-from engine.ocilayout import Layout
+from engine.errors import Corrupt, EngineError, LimitExceeded, MalformedDocument
+from engine.ocilayout import Directory, Layout
 from engine.registry import PAGE_MAX, Content, Registry, Request
 from tests.engine.oci import TYPES, Builder, body, digest_of, error, get, tarball
 
@@ -411,6 +411,8 @@ def test_a_damaged_manifest_hides_its_blobs_and_nothing_else(layout: Builder) ->
     assert get(registry, f"/v2/library/a/blobs/{blob}").status == 404
     assert get(registry, "/v2/library/a/manifests/good").status == 200
     assert body(get(registry, "/v2/library/a/manifests/bad")) == b"{"
+    layout.image(tarball({"x": b""}))  # mended
+    assert get(registry, f"/v2/library/a/blobs/{blob}").status == 200
 
 
 def test_of_two_entries_of_one_name_the_first_counts(layout: Builder) -> None:
@@ -418,6 +420,13 @@ def test_of_two_entries_of_one_name_the_first_counts(layout: Builder) -> None:
     layout.tag("a:latest", first)
     layout.tag("a:latest", second)
     assert get(serve(layout), "/v2/library/a/manifests/latest").headers["docker-content-digest"] == first["digest"]
+
+
+def test_a_file_that_cannot_be_read_is_an_error_of_the_engines(tmp_path: Path) -> None:
+    (tmp_path / "directory").mkdir()
+    for name in ("directory", "none"):
+        with pytest.raises(Corrupt, match=f"{name} cannot be read"):
+            next(Directory(tmp_path).chunks(name))
 
 
 def test_every_error_is_one_of_the_engines(layout: Builder) -> None:

@@ -282,35 +282,38 @@ def test_a_damaged_manifest_makes_the_pull_fail_with_nothing_kept(
     kitchen.fails(ManifestUnknown)
 
 
-@pytest.mark.parametrize("announced", [True, False])
-def test_sizes_are_checked_before_digests(kitchen: Kitchen, cheese: Json, announced: bool) -> None:
+class Silent(Watched):
+    """A registry that announces no length."""
+
+    def handle(self, request: Request) -> Response:
+        response = super().handle(request)
+        headers = {key: value for key, value in response.headers.items() if key != "content-length"}
+        return Response(response.status, headers, response.chunks)
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("content", [b"", b"short", bytes(1 << 20)], ids=["empty", "short", "long"])
+def test_sizes_are_checked_before_digests(kitchen: Kitchen, cheese: Json, part: str, content: bytes) -> None:
     # rule 19
-    class Lying(Watched):
-        """Says nothing of a length, or a false one."""
-
-        def handle(self, request: Request) -> Response:
-            response = super().handle(request)
-            length = {"content-length": str(cheese["layers"][2]["size"])} if announced else {}
-            headers = {k: v for k, v in response.headers.items() if k != "content-length"}
-            return Response(
-                response.status, headers | length if "/blobs/" in request.path else headers, response.chunks
-            )
-
-    digest = cheese["layers"][2]["digest"]
-    kitchen.layout.file(digest).write_bytes(bytes(1 << 20))
-    registry = Lying(Layout(kitchen.layout.path))
-    if announced:
-        remote = Remote(InProcess(registry))
-        descriptor = Descriptor(media_type="", digest=Digest(digest), size=1)
-        with pytest.raises(SizeMismatch):
-            next(remote.blob("pizza/cheese", descriptor))
-        assert remote.sent == 0
-        return
+    digest = PARTS[part](kitchen, cheese)
+    kitchen.layout.file(digest).write_bytes(content)
+    registry = Silent(Layout(kitchen.layout.path))
     with pytest.raises(SizeMismatch) as caught:
         pull(references.parse("pizza/cheese").tagged(), Remote(InProcess(registry)), (), kitchen.blobs, kitchen.layers)
-    assert caught.value.expected == cheese["layers"][2]["size"]
+    [expected] = {d["size"] for d in (cheese["config"], *cheese["layers"]) if d["digest"] == digest}
+    assert caught.value.expected == expected
     assert registry.yielded < 1 << 20  # nobody waited for the rest
     assert registry.closed == len(registry.asked)
+
+
+def test_a_length_that_is_announced_wrong_is_enough(kitchen: Kitchen, cheese: Json) -> None:
+    # rule 19
+    registry = Watched(Layout(kitchen.layout.path))
+    remote = Remote(InProcess(registry))
+    layer = cheese["layers"][0]
+    with pytest.raises(SizeMismatch):
+        next(remote.blob("pizza/cheese", Descriptor(media_type="", digest=layer["digest"], size=layer["size"] - 1)))
+    assert (remote.sent, registry.closed) == (0, 1)
 
 
 def test_a_held_blob_has_the_size_that_the_manifest_says(kitchen: Kitchen, cheese: Json) -> None:
