@@ -1,1 +1,4 @@
-"""The kitchen's central picture as values: geometry, slices, the stack, labels and the fridge. `web.pizza` puts it together."""
+"""The kitchen's central picture as values: geometry, slices, the stack, labels and the fridge.
+
+`web.pizza` puts it together.
+"""

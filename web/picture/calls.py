@@ -1,4 +1,4 @@
-"""What a container changed, called out beside the pie: the letter, the file, its size, one sentence, the copied square."""
+"""What a container changed, called out beside the pie: the letter, the file, its size, a sentence, the square."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def calls(subject: Subject, table: Table, top: float = TOP) -> tuple[tuple[Call,
         needs.pop(drop)
         drafts.pop(drop)
     lines = spread(needs, top, BOTTOM)
-    out = [_call(subject, table, change, anchor, line, change is square) for (anchor, change), line in zip(drafts, lines, strict=True)]
+    out = [
+        _call(subject, table, change, anchor, line, change is square)
+        for (anchor, change), line in zip(drafts, lines, strict=True)
+    ]
     left = len(told) - len(out)
     return tuple(out), f"and {left} more in docker diff {subject.name}" if left else ""
 
@@ -97,7 +100,11 @@ def _copied(subject: Subject, change: Change) -> Copied | None:
     if changed is None:
         return None
     dot = SQUARE * math.sqrt(min(1.0, changed / node.size))
-    zoom = 1 if dot >= 2.2 or not changed else next((z for z in (2, 4, 8, 16, 32, 64, 128, 256, 1024) if dot * z >= 4), 4096)
+    zoom = (
+        1
+        if dot >= 2.2 or not changed
+        else next((z for z in (2, 4, 8, 16, 32, 64, 128, 256, 1024) if dot * z >= 4), 4096)
+    )
     return Copied(node.size, changed, SQUARE, round(dot, 2), zoom)
 
 
@@ -114,7 +121,9 @@ def _call(subject: Subject, table: Table, change: Change, anchor: Point, line: f
         place = "in " + display(change.path.rpartition(b"/")[0])
     room = 246 - 28 - width(size(amount), "bold", 15) - 12
     shown = cut(name, min(room, 150), "serif", 16)
-    place = cut(place, room - width(shown, "serif", 16) - 6, "sans", 13.5) if room - width(shown, "serif", 16) > 34 else ""
+    place = (
+        cut(place, room - width(shown, "serif", 16) - 6, "sans", 13.5) if room - width(shown, "serif", 16) > 34 else ""
+    )
     large = cut(name, 246 - 30 - width(size(amount), "bold", 21) - 8, "serif", 22)
     notes: tuple[str, ...]
     if change.kind == "A":
@@ -122,9 +131,25 @@ def _call(subject: Subject, table: Table, change: Change, anchor: Point, line: f
     elif change.kind == "D":
         notes = ("A napkin hides it; its bytes stay below.",)
     elif copied is None:
-        notes = ("The whole file was copied up, then changed.",) if node and node.kind == "file" else ("Its mode or owner changed.",)
+        notes = (
+            ("The whole file was copied up, then changed.",)
+            if node and node.kind == "file"
+            else ("Its mode or owner changed.",)
+        )
     elif copied.changed:
         notes = (f"The square: {size(copied.size)}.", "The dot in the ring:", f"the {size(copied.changed)} changed.")
     else:
         notes = ("The whole file was", "copied, although no", "byte of it changed.")
-    return Call(change.kind, anchor.x, anchor.y, round(line, 1), shown, place, display(change.path), amount, notes, large, copied)
+    return Call(
+        change.kind,
+        anchor.x,
+        anchor.y,
+        round(line, 1),
+        shown,
+        place,
+        display(change.path),
+        amount,
+        notes,
+        large,
+        copied,
+    )

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from engine.digest import Digest, short
-from web.picture.geometry import BOXES, FRIDGE, HEIGHT
-from web.picture.subject import Blob
+from web.picture.geometry import BOXES, HEIGHT
+from web.picture.subject import Blob, brief
 from web.picture.view import Box, Door, Fridge, Ledger, Row, Shelf
 from web.picture.words import counted, cut, listed, size, width
 
@@ -60,7 +60,18 @@ def fridge(
         divider = min(divider, loose)
     else:
         divider = min(divider, 330.0)
-        shelves.insert(0, _shelf(divider + (46 if dense else 58), 13.0 if dense else 26.0, sorted(others, key=lambda b: -b.content), scale, page, tint, led=False))
+        shelves.insert(
+            0,
+            _shelf(
+                divider + (46 if dense else 58),
+                13.0 if dense else 26.0,
+                sorted(others, key=lambda b: -b.content),
+                scale,
+                page,
+                tint,
+                led=False,
+            ),
+        )
     key = f"{account.saved} %" if account.saved else size(account.stored)
     return Fridge(account, _door(divider, key), divider, tuple(shelves), len(blobs))
 
@@ -76,7 +87,14 @@ def _door(height: float, key: str) -> Door:
     while kind > 36 and width(key, "serif", kind) > 150:
         kind -= 12 if kind == 58 else 10
     return Door(
-        height, at(70, 100), at(97, 146), at(131, 206), at(165, 280), at(9, 16), kind, round(width(key, "serif", kind) + 8)
+        height,
+        at(70, 100),
+        at(97, 146),
+        at(131, 206),
+        at(165, 280),
+        at(9, 16),
+        kind,
+        round(width(key, "serif", kind) + 8),
     )
 
 
@@ -90,7 +108,7 @@ def _shelf(
     *,
     led: bool,
 ) -> Shelf:
-    """One shelf with its boxes; where they are more than fit side by side they stand closer, none wider than its bytes."""
+    """One shelf with its boxes; where more stand than fit side by side, all are narrowed alike."""
     widths = [max(SLIVER, b.content * scale) for b in blobs]
     gap = GAP if len(blobs) > 1 else 0
     total = sum(widths) + gap * (len(blobs) - 1)
@@ -118,7 +136,7 @@ def _shelf(
     taken = x - gap - BOXES
     content = sum(b.content for b in blobs)
     many = "" if len(blobs) == 1 else counted(len(blobs), "box", "boxes")
-    users = list(dict.fromkeys(_brief(user) for b in blobs for user in b.users))
+    users = list(dict.fromkeys(brief(user) for b in blobs for user in b.users))
     if not led:
         first = f"{counted(len(blobs), 'other box', 'other boxes')}, {size(content)} content"
         return Shelf(round(y, 1), tall, tuple(boxes), BOXES, False, first, "", "", led)
@@ -143,10 +161,3 @@ def _shelf(
         cut(names, room, "sans", 14) if names else "no image",
         led,
     )
-
-
-def _brief(reference: str) -> str:
-    return reference.removesuffix(":latest").removeprefix("pizza/").removeprefix("library/")
-
-
-__all__ = ["FRIDGE", "fridge", "ledger"]

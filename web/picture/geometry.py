@@ -1,9 +1,9 @@
 """Where things are: one axis, one radius, one oblique projection.
 
-The picture is 938 by 624 units: the kitchen's middle (634), a gutter (24), the fridge (280). The pie is a plan of radius
-128; a disc of the stack is the same plan through one matrix (x, 0.3 y), so a point of a slice stands above itself in
-every layer. Eight slots of 45 degrees stand around the axis, slot 8 up, clockwise; the pie turns so that the chosen
-slice lies in slot 3, in front and beside its labels, and moves out by 13.
+The picture is 938 by 624 units: the kitchen's middle (634), a gutter (24), the fridge (280). The pie is a plan of
+radius 128; a disc of the stack is the same plan through one matrix (x, 0.3 y), so a point of a slice stands above
+itself in every layer. Eight slots of 45 degrees stand around the axis, slot 8 up, clockwise; the pie turns so that
+the chosen slice lies in slot 3, in front and beside its labels, and moves out by 13.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def slab(slots: Iterable[int], radius: float, height: float) -> str:
     """The sides of slices that lie in the projection, `height` tall, as path data: what their tops leave to see."""
     out = []
     for slot in sorted(slots):
-        a, b = (Point(p.x, round(p.y * TILT, 1)) for p in (polar(45 * slot - 22.5, radius), polar(45 * slot + 22.5, radius)))
+        a, b = (
+            Point(p.x, round(p.y * TILT, 1)) for p in (polar(45 * slot - 22.5, radius), polar(45 * slot + 22.5, radius))
+        )
         arc = f"A{radius:g} {radius * TILT:g} 0 0 1 {b.x:g} {b.y + height:g}"
         out.append(f"M0 {height:g}L{a.x:g} {a.y + height:g}{arc}Z")
         out += [f"M0 0L{p.x:g} {p.y:g}v{height:g}L0 {height:g}Z" for p in (a, b)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ def spread(needs: Sequence[Need], top: float, bottom: float) -> list[float]:
     if not needs:
         return []
     offsets = [needs[0].above]
-    for upper, lower in zip(needs, needs[1:], strict=False):
+    for upper, lower in pairwise(needs):
         offsets.append(offsets[-1] + upper.below + lower.above)
     total = offsets[-1] + needs[-1].below
     if total > bottom - top:

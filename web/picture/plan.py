@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from engine.events import display
+from engine.union import Bead as Answer
 from web.picture.geometry import RADIUS, Spot, dice, polar, scatter, slab, slot_of, wedge, wedges
 from web.picture.subject import Above, Subject
 from web.picture.survey import DOTS, FEW, File, Slice, Survey, covers, survey
@@ -33,7 +35,7 @@ class Table:
     """Slices whose whole directory the upper hides."""
     hidden: dict[int, set[bytes]] = field(init=False)
     """By slice: names that the upper hides entirely."""
-    _answers: dict[bytes, list[str]] = field(default_factory=dict)
+    _answers: dict[bytes, list[Answer]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         upper = self.subject.upper or {}
@@ -50,7 +52,9 @@ class Table:
             part = self.survey.slice_of(path)
             if part:
                 self.above[part.number][path] = upper[path]
-        self.toppings = {part.number: arrange(part.number, self._names(part)) for part in self.slices if self.named(part)}
+        self.toppings = {
+            part.number: arrange(part.number, self._names(part)) for part in self.slices if self.named(part)
+        }
         self.hidden = {part.number: self._hidden(part) for part in self.slices}
 
     @property
@@ -101,7 +105,7 @@ class Table:
         covered = path in mine or part.number in self.swept
         return "hidden" if found == "seen" and covered else found
 
-    def answers(self, path: bytes) -> list[str]:
+    def answers(self, path: bytes) -> list[Answer]:
         """The union's bead of each layer for a path, asked once."""
         known = self._answers.get(path)
         if known is None:
@@ -128,7 +132,9 @@ class Table:
         out = []
         for part in self.slices:
             slot, on = self.slot(part.number), part.number == self.chosen
-            at = polar(45 * slot + (14 if slot == 4 else 0), 157 if on else 138 if slot == 4 else 142 if slot == 8 else 148)
+            at = polar(
+                45 * slot + (14 if slot == 4 else 0), 157 if on else 138 if slot == 4 else 142 if slot == 8 else 148
+            )
             directory = "" if part.directory is None else display(part.directory)
             if self.survey.pizza:
                 label = str(part.number)
@@ -138,7 +144,21 @@ class Table:
                 says = directory or "an empty place"
             files = self.count(part)
             says += f", {counted(files, 'file')}" + (", chosen" if on else "")
-            out.append(Place(part.number, slot, directory, label, at.x, at.y, wedge(slot, 134), href(part.number), on, files, says))
+            out.append(
+                Place(
+                    part.number,
+                    slot,
+                    directory,
+                    label,
+                    at.x,
+                    at.y,
+                    wedge(slot, 134),
+                    href(part.number),
+                    on,
+                    files,
+                    says,
+                )
+            )
         return tuple(sorted(out, key=lambda place: place.number))
 
     def count(self, part: Slice) -> int:
@@ -185,7 +205,7 @@ class Table:
                     if topping.surface == "dough" and self._again(part, name):
                         dipped.append(slot)
                 else:
-                    pieces += self._pieces(part, topping, slot, self._winner(part, name))
+                    pieces += self._pieces(part, topping, slot)
         ordered = [Surface(kind, self._clip(slots, len(parts), kind)) for kind, slots in _ordered(surfaces)]
         return Lying(tuple(ordered), tuple(pieces), tuple(dots), tuple(napkins), tuple(dipped))
 
@@ -202,22 +222,17 @@ class Table:
         found = self.subject.union.lookup(path)
         return bool(found and found.hides)
 
-    def _winner(self, part: Slice, name: bytes) -> int | None:
-        path = (part.directory or b"") + b"/" + name
-        if path in self.above[part.number]:
-            return None
-        layers = [n for n, size in part.names.get(name, {}).items() if size >= 0]
-        return max(layers, default=None)
-
-    def _pieces(self, part: Slice, topping: Topping, slot: int, layer: int | None) -> list[Piece]:
+    def _pieces(self, part: Slice, topping: Topping, slot: int) -> list[Piece]:
         path = display((part.directory or b"") + b"/" + topping.name)
         chance = dice(topping.name, part.number, "turn")
-        tint = topping.tint if topping.symbols else self.tint(layer)
+
         out = []
         for spot in topping.spots:
             at = spot.at(slot)
-            symbol = chance.choice(topping.symbols) if topping.symbols else ""
-            out.append(Piece(symbol, at.x, at.y, round(topping.radius, 1), chance.randrange(-30, 31), path, tint))
+            symbol = chance.choice(topping.drawing.symbols)
+            out.append(
+                Piece(symbol, at.x, at.y, round(topping.radius, 1), chance.randrange(-30, 31), path, topping.tint)
+            )
         return out
 
     def _napkin(self, part: Slice, topping: Topping, slot: int) -> Napkin:
@@ -251,7 +266,9 @@ class Table:
     def _new_dots(self, part: Slice, slot: int) -> list[Dot]:
         known = {file.path for file in part.largest}
         out = []
-        fresh = [(p, n) for p, n in self.above[part.number].items() if p not in known and n.kind not in ("whiteout", "dir")]
+        fresh = [
+            (p, n) for p, n in self.above[part.number].items() if p not in known and n.kind not in ("whiteout", "dir")
+        ]
         for path, node in sorted(fresh, key=lambda item: -item[1].size)[:DOTS]:
             spot = scatter((), 5, dice(path), near=45, far=86)
             at = spot.at(slot)
@@ -270,7 +287,7 @@ class Table:
 
     def _radius(self, size: int) -> float:
         most = 9.5 if self.survey.files > 150 else 13.0
-        return round(max(1.5, most * (size / self.survey.largest) ** 0.5), 1)
+        return round(max(1.5, most * math.sqrt(size / self.survey.largest)), 1)
 
     def _strewn(self, part: Slice) -> list[tuple[Spot, float, File]]:
         kept = _strewn.get((id(self.survey), part.number))
@@ -316,11 +333,15 @@ class Table:
                     if topping.surface == "dough" and first != layer and self._differs(part, name, layer):
                         dipped.append(slot)
                 else:
-                    pieces += self._pieces(part, topping, slot, layer)
+                    pieces += self._pieces(part, topping, slot)
         full = [kind for kind, slots in surfaces.items() if len(slots) == 8]
         lying = Lying(
             tuple(
-                Surface(kind, wedges(sorted(slots), RADIUS * _RIM[kind] + 6), slab(slots, RADIUS * _RIM[kind] - 1, _TALL[kind]))
+                Surface(
+                    kind,
+                    wedges(sorted(slots), RADIUS * _RIM[kind] + 6),
+                    slab(slots, RADIUS * _RIM[kind] - 1, _TALL[kind]),
+                )
                 for kind, slots in _ordered(surfaces)
                 if kind not in full
             ),
@@ -364,4 +385,3 @@ def _ordered(surfaces: Mapping[str, Iterable[int]]) -> list[tuple[str, list[int]
 def _depth(part: Slice) -> int:
     """How many slashes the path of a name right below the directory has."""
     return part.directory.count(b"/") + 1 if part.directory else 0
-

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from engine.digest import Digest, short
+from engine.events import display
 from web.picture import stack as planner
 from web.picture.geometry import PIN, TILT, slab, wedges
 from web.picture.plan import Table
 from web.picture.subject import Blob, Subject
 from web.picture.survey import Slice
-from web.picture.toppings import known
-from web.picture.view import Bead, Disc, Lying, Mark, Part, Row, Surface
+from web.picture.toppings import drawing
+from web.picture.view import Bead, Disc, Lying, Mark, Part, Row, State, Surface
 from web.picture.words import command, counted, cut, ingredient_title, listed, size, title, width
 
 NAME_AT = 88.0
@@ -36,7 +38,10 @@ class Writer:
     def titles(self) -> list[str]:
         """A name for each layer, bottom first."""
         rows = {step.layer: step for step in self.subject.steps if step.layer is not None}
-        return [self._title(n, rows[n].created_by if n in rows else "", rows[n].comment if n in rows else "") for n in range(self.count)]
+        return [
+            self._title(n, rows[n].created_by if n in rows else "", rows[n].comment if n in rows else "")
+            for n in range(self.count)
+        ]
 
     @property
     def count(self) -> int:
@@ -62,13 +67,21 @@ class Writer:
             if self.table.named(part):
                 for name, by in part.names.items():
                     if layer in by:
-                        out[ingredient_title(name.decode("utf-8", "replace")) if by[layer] >= 0 else "Napkin"] = None
+                        out[
+                            ingredient_title(
+                                drawing(name).word if drawing(name).edible else name.decode("utf-8", "replace")
+                            )
+                            if by[layer] >= 0
+                            else "Napkin"
+                        ] = None
         return list(out) if len(out) <= 6 else []
 
     def unpacked(self, layer: int) -> int:
         return self.subject.union.layers[layer].unpacked
 
-    def write(self, plan: Sequence[planner.Row], titles: Sequence[str], *, each: float, dense: bool, lens: bool) -> list[Row]:
+    def write(
+        self, plan: Sequence[planner.Row], titles: Sequence[str], *, each: float, dense: bool, lens: bool
+    ) -> list[Row]:
         """Rows, top first, for `plan` (bottom first)."""
         return [self._row(row, titles, dense=dense, lens=lens, each=each) for row in reversed(plan)]
 
@@ -110,7 +123,7 @@ class Writer:
         level = round(plan.y - PIN.y * TILT, 1)
         disc = Disc(kind, level, tint, lying, 104.0 if lens else 128.0, thick, tuple(part.tint for part in parts))
         return Row(
-            plan.kind,  # type: ignore[arg-type]
+            plan.kind,
             plan.y,
             plan.y,
             title,
@@ -143,19 +156,51 @@ class Writer:
             beads = self._beads([layer])[0]
             found = _strongest(beads) or self._tallied([layer])
             if found and found.state != "whiteout":
-                out.append(Mark(round(plan.low - (plan.low - plan.high) * (at + 0.5) / len(plan.layers), 1), found.state, layer))
+                out.append(
+                    Mark(
+                        round(plan.low - (plan.low - plan.high) * (at + 0.5) / len(plan.layers), 1), found.state, layer
+                    )
+                )
         return tuple(out)
 
     def _cards(self, plan: planner.Row, cards: tuple[str, ...]) -> Row:
-        words = cards[-1] if len(cards) == 1 else ", ".join(dict.fromkeys(card.split(" ", 1)[0] for card in reversed(cards)))
+        words = (
+            cards[-1]
+            if len(cards) == 1
+            else ", ".join(dict.fromkeys(card.split(" ", 1)[0] for card in reversed(cards)))
+        )
         label = "recipe card" if len(cards) == 1 else f"{len(cards)} recipe cards"
         room = 205 - width(label, "sans", 13) - 10
         says = f"{counted(len(cards), 'recipe card')} of 0 B, metadata and no layer: {'; '.join(reversed(cards))}."
-        return Row("cards", plan.y, plan.y, label, label, 0, 0, 0, cut(words, room, "mono", 11.5), 0, says, "", False, (), cards)
+        return Row(
+            "cards",
+            plan.y,
+            plan.y,
+            label,
+            label,
+            0,
+            0,
+            0,
+            cut(words, room, "mono", 11.5),
+            0,
+            says,
+            "",
+            False,
+            (),
+            cards,
+        )
 
     def _part(self, layer: int) -> Part:
         made = self.subject.layers[layer]
-        return Part(layer, made.digest, made.size, self.unpacked(layer), self.tints[layer], self.href(layer), self.page(made.digest))
+        return Part(
+            layer,
+            made.digest,
+            made.size,
+            self.unpacked(layer),
+            self.tints[layer],
+            self.href(layer),
+            self.page(made.digest),
+        )
 
     def _command(self, layer: int) -> str:
         return next((command(s.created_by) for s in self.subject.steps if s.layer == layer), "")
@@ -185,19 +230,16 @@ class Writer:
             states = self.table.answers(path)
             for layer in layers:
                 state = states[layer]
-                if state == "seen":
-                    state = "hidden"
                 if state != "absent":
-                    out.append(Bead(path.rsplit(b"/", 1)[-1].decode("utf-8", "replace"), "/" + path.decode("utf-8", "replace"), state, layer))
+                    covered: State = "hidden" if state == "seen" else state
+                    out.append(Bead(_name(path), display(path), covered, layer))
         return out[:2]
 
     def _tallied(self, layers: Sequence[int]) -> Bead | None:
         part = self.table.slices[self.table.chosen - 1]
         states = [part.tallies[n].state for n in layers if n in part.tallies]
-        for state in ("seen", "hidden", "whiteout"):
-            if state in states:
-                return Bead("", "", state, layers[0])  # type: ignore[arg-type]
-        return None
+        strongest = min((s for s in states if s != "absent"), key=STRENGTH.index, default=None)
+        return Bead("", "", strongest, layers[0]) if strongest else None
 
     def _disc(self, layers: Sequence[int], lens: bool) -> tuple[str, Lying, str]:
         tint = self.tints[layers[0]]
@@ -227,7 +269,11 @@ class Writer:
     ) -> str:
         content = sum(part.content for part in parts)
         if plan.kind == "layer":
-            says = f"Layer {plan.layers[0] + 1} of {self.count}: {name}, {words}; " if words else f"Layer {plan.layers[0] + 1} of {self.count}: {name}; "
+            says = (
+                f"Layer {plan.layers[0] + 1} of {self.count}: {name}, {words}; "
+                if words
+                else f"Layer {plan.layers[0] + 1} of {self.count}: {name}; "
+            )
         else:
             says = f"{name} of {self.count}; "
         says += f"{size(amount)} unpacked, {size(content)} content."
@@ -236,19 +282,27 @@ class Writer:
             says += f" In {place}: {listed([f'{bead.name} {_STATES[bead.state]}' for bead in beads])}."
         elif files:
             says += f" In {place}: {files}."
-        users = dict.fromkeys(user for part in parts for user in (self.blobs[part.digest].users if part.digest in self.blobs else ()))
+        users = dict.fromkeys(
+            user for part in parts for user in (self.blobs[part.digest].users if part.digest in self.blobs else ())
+        )
         others = [user for user in users if user != self.subject.key]
         if others:
             says += f" Used by {listed(list(users))}, stored once."
         return says
 
 
+def _name(path: bytes) -> str:
+    return path.rsplit(b"/", 1)[-1].decode("utf-8", "replace")
+
+
 _STATES = {"seen": "seen", "hidden": "hidden", "whiteout": "a whiteout"}
 
 
+STRENGTH: Final[tuple[State, ...]] = ("seen", "hidden", "whiteout")
+
+
 def _strongest(beads: Sequence[Bead]) -> Bead | None:
-    order = ("seen", "hidden", "whiteout")
-    return min(beads, key=lambda bead: order.index(bead.state), default=None)
+    return min(beads, key=lambda bead: STRENGTH.index(bead.state), default=None)
 
 
 def tints(subject: Subject, table: Table) -> list[str]:
@@ -259,7 +313,9 @@ def tints(subject: Subject, table: Table) -> list[str]:
         if not word:
             start = int(layer.digest.rsplit(":", 1)[-1][:4], 16) % 8
             near = out[-5:]
-            word = next((f"c{(start + i) % 8 + 1}" for i in range(8) if f"c{(start + i) % 8 + 1}" not in near), f"c{start + 1}")
+            word = next(
+                (f"c{(start + i) % 8 + 1}" for i in range(8) if f"c{(start + i) % 8 + 1}" not in near), f"c{start + 1}"
+            )
             if subject.layers[:position] and layer.digest in {other.digest for other in subject.layers[:position]}:
                 word = out[[other.digest for other in subject.layers].index(layer.digest)]
         out.append(word)
@@ -274,8 +330,7 @@ def _word(table: Table, layer: int) -> str:
             continue
         for name, by in part.names.items():
             if by.get(layer, -1) >= 0:
-                topping = table.toppings[part.number][name]
-                word = topping.tint or known(name)
-                if word:
-                    best[word] = best.get(word, 0) + by[layer]
+                look = drawing(name)
+                if look.edible:
+                    best[look.word] = best.get(look.word, 0) + by[layer]
     return max(best, key=lambda word: best[word], default="")

@@ -10,8 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from itertools import pairwise
+from typing import Final, Literal
 
+Kind = Literal["layer", "bundle", "cards"]
+BOTTOM: Final = 589.0
+"""The lowest label's line."""
 MANY: Final = 12
 OPENED: Final = 5
 LAYER_ABOVE: Final = 20.0
@@ -34,7 +38,7 @@ class Row:
     """Of a strip in the glass: its bottom and its top."""
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         """``layer``, ``bundle`` of several, or ``cards``."""
         return "cards" if not self.layers else "layer" if len(self.layers) == 1 else "bundle"
 
@@ -132,7 +136,7 @@ def place(stack: list[Row], top: float, bottom: float) -> list[Row]:
     """The rows with their heights, bottom first, spread over the room but at most 64 apart."""
     if not stack:
         return []
-    gaps = [pitch(lower, upper) for lower, upper in zip(stack, stack[1:], strict=False)]
+    gaps = [pitch(lower, upper) for lower, upper in pairwise(stack)]
     spare = max(0.0, bottom - top - sum(gaps))
     each = spare / len(gaps) if gaps else 0
     y, out = bottom, [replace(stack[0], y=bottom)]
@@ -150,7 +154,13 @@ def opened(count: int, chosen: int | None, opens: int = OPENED) -> tuple[int, ..
 
 
 def glass(
-    steps: Sequence[int | None], count: int, chosen: int | None, top: float, bottom: float, each: float, opens: int = OPENED
+    steps: Sequence[int | None],
+    count: int,
+    chosen: int | None,
+    top: float,
+    bottom: float,
+    each: float,
+    opens: int = OPENED,
 ) -> tuple[list[Row], Lens]:
     """The rows of a stack in a glass, bottom first, and its lens; `each` is the pitch of the `opens` opened layers.
 
@@ -173,10 +183,16 @@ def glass(
     bottoms = min((cards.get(n, 0) for n in middle), default=0)
     none = [index for index, n in enumerate(steps) if n is None]
     if below:
-        out.append(Row(below, tuple(i for i in none if i < bottoms), round(frame[1] + low * 0.6), bottom - 6, frame[1] + 10))
+        out.append(
+            Row(below, tuple(i for i in none if i < bottoms), round(frame[1] + low * 0.6), bottom - 6, frame[1] + 10)
+        )
     first = frame[1] - 13
     out += [
-        Row((n,), tuple(i for i in none if cards.get(n, 0) < i < cards.get(n + 1, len(steps)) and n != middle[-1]), first - each * i)
+        Row(
+            (n,),
+            tuple(i for i in none if cards.get(n, 0) < i < cards.get(n + 1, len(steps)) and n != middle[-1]),
+            first - each * i,
+        )
         for i, n in enumerate(middle)
     ]
     tail = tuple(i for i in none if i > tops)

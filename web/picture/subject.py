@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from engine.union import Union
-
 from engine.digest import Digest
 from engine.image import ImageLayer, Step
+from engine.union import Union
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,11 @@ class Blob:
     content: int
     unpacked: int
     users: tuple[str, ...]
+
+
+def brief(reference: str) -> str:
+    """A reference as a label has room for it: ``pizza/cheese:latest`` is ``cheese``."""
+    return reference.removesuffix(":latest").removeprefix("pizza/").removeprefix("library/")
 
 
 def differing(below: bytes, above: bytes) -> int:

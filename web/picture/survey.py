@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from engine.union import Bead as Answer
 from engine.union import Union
 
 NUMBERED = re.compile(rb"^(.*/)?slice-([1-8])$")
@@ -43,7 +44,7 @@ class Tally:
     whiteouts: int = 0
 
     @property
-    def state(self) -> str:
+    def state(self) -> Answer:
         """The bead of it all: seen if any is."""
         return "seen" if self.seen else "hidden" if self.hidden else "whiteout" if self.whiteouts else "absent"
 
@@ -106,7 +107,7 @@ def survey(union: Union, also: Iterable[bytes] = ()) -> Survey:
 
 
 def _kept_survey(union: Union, wanted: tuple[bytes, ...]) -> Survey:
-    key = (*(layer.diff_id for layer in union.layers), *wanted)
+    key: tuple[str | bytes, ...] = (*(str(layer.diff_id) for layer in union.layers), *wanted)
     kept = _surveys.get(key)
     if kept is None:
         kept = _survey(union, wanted)
@@ -215,7 +216,9 @@ def _files(union: Union) -> Iterator[tuple[bytes, int, int, bool]]:
             last[path] = position
         for path in layer.whiteouts:
             last[path] = position
-    open_above: dict[bytes, int] = {b"": max((n for n, layer in enumerate(union.layers) if b"" in layer.opaques), default=0)}
+    open_above: dict[bytes, int] = {
+        b"": max((n for n, layer in enumerate(union.layers) if b"" in layer.opaques), default=0)
+    }
 
     def lowest(directory: bytes) -> int:
         """The position from which on files of a directory show."""
@@ -239,7 +242,12 @@ def _files(union: Union) -> Iterator[tuple[bytes, int, int, bool]]:
         for path, entry in layer.entries.items():
             if entry.kind != "dir":
                 at = path.rfind(b"/")
-                yield path, entry.size, position, last[path] == position and lowest(path[:at] if at > 0 else b"") <= position
+                yield (
+                    path,
+                    entry.size,
+                    position,
+                    last[path] == position and lowest(path[:at] if at > 0 else b"") <= position,
+                )
 
 
 def _sizes(everything: Iterable[tuple[bytes, int, int, bool]]) -> tuple[Counter[bytes], Counter[bytes]]:
@@ -290,4 +298,4 @@ def _eight(below: Counter[bytes], direct: Counter[bytes], wanted: tuple[bytes, .
         home = max(inside, key=len, default=b"" if not path else path.split(b"/", 1)[0])
         if home not in best:
             best = [*best[:7], home]
-    return {n: path for n, path in enumerate(sorted(best), 1)}
+    return dict(enumerate(sorted(best), 1))

@@ -1,7 +1,7 @@
-"""What the picture shows, as values: numbers, words and places, no markup. Templates see these and never the engine.
+"""What the picture shows, as values: numbers, words and places, no markup. Templates see these, never the engine.
 
-Coordinates are those of `geometry`: plan coordinates are relative to the axis, heights (`y`, `level`) are the picture's.
-A `tint` names a colour by what has it (``dough``, ``pepperoni``, or ``c1`` to ``c8`` for what has no colour of its own).
+Coordinates are those of `geometry`: in the plan relative to the axis; heights (`y`, `level`) are the picture's.
+A `tint` names a colour by what has it (``dough``, ``pepperoni``), or is one of ``c1`` to ``c8``.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.digest import Digest
+from web.picture import stack as planner
 from web.picture.stack import Lens
 
 State = Literal["seen", "hidden", "whiteout"]
+Kind = Literal["pizza", "dip", "plain", "empty"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Disc:
     """What stands in the stack at one row: a layer's disc, or several gathered."""
 
     kind: str
-    """``dough``, ``sauce``, ``cheese``: a full disc of it; ``toppings``: a clear plate; ``plain``; ``dip``; ``bundle``."""
+    """``dough``, ``sauce``, ``cheese``: a full disc; ``toppings``: a clear plate; ``plain``; ``dip``; ``bundle``."""
     level: float
     tint: str
     lying: Lying
@@ -165,7 +167,7 @@ class Part:
 class Row:
     """One line of the label column, with what it labels."""
 
-    kind: Literal["layer", "bundle", "cards"]
+    kind: planner.Kind
     y: float
     at: float
     """Where the leader leaves the pin; it bends to `y`."""
@@ -385,7 +387,7 @@ class Half:
     """One of two subjects side by side."""
 
     heading: Heading
-    kind: Literal["pizza", "dip", "plain"]
+    kind: Kind
     x: float
     """Its axis."""
     places: tuple[Place, ...]
@@ -423,7 +425,7 @@ class PizzaView:
 
     heading: Heading | None
     says: str
-    kind: Literal["pizza", "dip", "plain", "empty"]
+    kind: Kind
     chosen: int
     layer: int | None
     places: tuple[Place, ...]

@@ -15,19 +15,19 @@ Font = Literal["serif", "sans", "bold", "mono"]
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 # Advance widths of U+0020 to U+007E in hundredths of an em.
 _SERIF: Final = (
-    "31 40 47 75 63 85 81 28 43 43 47 75 31 37 31 33 63 63 63 63 63 63 63 63 63 63 33 33 75 75 75 53 90 70 76 72 78 69 64 77 "
-    "85 42 43 78 63 100 82 78 68 78 75 65 67 78 70 101 70 64 66 43 33 43 75 45 45 58 63 55 63 57 39 63 65 34 33 62 34 95 65 "
-    "60 63 63 47 51 42 65 52 77 54 52 51 58 33 58 75"
+    "31 40 47 75 63 85 81 28 43 43 47 75 31 37 31 33 63 63 63 63 63 63 63 63 63 63 33 33 75 75 75 53 90 70 76 72 "
+    "78 69 64 77 85 42 43 78 63 100 82 78 68 78 75 65 67 78 70 101 70 64 66 43 33 43 75 45 45 58 63 55 63 57 39 "
+    "63 65 34 33 62 34 95 65 60 63 63 47 51 42 65 52 77 54 52 51 58 33 58 75"
 )
 _SANS: Final = (
-    "29 36 41 75 57 85 70 25 35 35 45 75 29 32 29 30 57 57 57 57 57 57 57 57 57 57 30 30 75 75 75 48 90 62 62 63 69 57 52 70 "
-    "68 27 27 59 50 78 67 71 54 71 63 57 55 66 62 89 62 55 62 35 30 35 75 45 45 55 57 49 57 55 32 57 57 25 25 52 25 88 57 55 "
-    "57 57 37 47 35 57 53 74 53 53 47 57 30 57 75"
+    "29 36 41 75 57 85 70 25 35 35 45 75 29 32 29 30 57 57 57 57 57 57 57 57 57 57 30 30 75 75 75 48 90 62 62 63 "
+    "69 57 52 70 68 27 27 59 50 78 67 71 54 71 63 57 55 66 62 89 62 55 62 35 30 35 75 45 45 55 57 49 57 55 32 57 "
+    "57 25 25 52 25 88 57 55 57 57 37 47 35 57 53 74 53 53 47 57 30 57 75"
 )
 _BOLD: Final = (
-    "31 41 47 75 63 90 78 28 41 41 47 75 34 37 34 33 63 63 63 63 63 63 63 63 63 63 36 36 75 75 75 52 90 70 69 66 75 61 61 74 "
-    "75 33 33 70 57 90 75 76 66 76 69 65 61 73 70 99 69 65 65 41 33 41 75 45 45 61 64 53 64 61 39 64 64 31 31 60 31 94 64 62 "
-    "64 64 44 54 43 64 59 83 58 59 52 64 33 64 75"
+    "31 41 47 75 63 90 78 28 41 41 47 75 34 37 34 33 63 63 63 63 63 63 63 63 63 63 36 36 75 75 75 52 90 70 69 66 "
+    "75 61 61 74 75 33 33 70 57 90 75 76 66 76 69 65 61 73 70 99 69 65 65 41 33 41 75 45 45 61 64 53 64 61 39 64 "
+    "64 31 31 60 31 94 64 62 64 64 44 54 43 64 59 83 58 59 52 64 33 64 75"
 )
 _WIDTHS: Final[dict[str, list[int]]] = {
     "serif": [int(w) for w in _SERIF.split()],
@@ -142,27 +142,11 @@ def title(created_by: str, comment: str) -> str:
     return comment.strip() or text or "Layer"
 
 
-# Ingredients
-
-_TITLES: Final = {
-    "crust": "Dough",
-    "dough": "Dough",
-    "sauce": "Sauce",
-    "cheese": "Mozzarella",
-    "jalapeno": "Jalapeños",
-}
+_TITLES: Final = {"jalapeno": "Jalapeños"}
 
 
-def ingredient(name: str) -> str:
-    """The plain word of a file name: ``Jalapeños-2.txt`` and ``jalapeno`` are ``jalapeno``."""
-    stem = name.rsplit("/", 1)[-1].split(".", maxsplit=1)[0] or name
-    plain = "".join(c for c in unicodedata.normalize("NFD", stem.lower()) if not unicodedata.combining(c))
-    plain = re.sub(r"[\d_\s-]+$", "", plain).replace("_", "-").replace(" ", "-")
-    return plain
-
-
-def ingredient_title(name: str) -> str:
-    """A layer's name, from the one kind of file that it brings."""
-    plain = ingredient(name)
-    known = _TITLES.get(plain) or _TITLES.get(plain.removesuffix("s"))
-    return known or name.split(".", maxsplit=1)[0].replace("-", " ").replace("_", " ").capitalize() or "Layer"
+def ingredient_title(word: str) -> str:
+    """A layer's name, from what it brings: ``sour-cream`` is Sour cream."""
+    return (
+        _TITLES.get(word) or word.split(".", maxsplit=1)[0].replace("-", " ").replace("_", " ").capitalize() or "Layer"
+    )
