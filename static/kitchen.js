@@ -101,6 +101,30 @@
   // Keys: every act has one
 
   const click = (selector) => { const found = $(selector); if (found && !found.disabled) found.click(); return Boolean(found); };
+  const slice = () => Number($("#picture")?.dataset.slice || 3);
+  const turn = (step) => follow($(`.slice[data-slice="${(slice() - 1 + step + 8) % 8 + 1}"]`));
+  function climb(step) {
+    const rows = $$("#picture .row-hit a").reverse();
+    const now = rows.findIndex((row) => row.getAttribute("aria-current"));
+    follow(rows[now < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.max(0, Math.min(rows.length - 1, now + step))]);
+  }
+
+  // Links that only look elsewhere in the same kitchen swap it in place; without this they load the page anew.
+  let pressed = "";
+  async function follow(link) {
+    if (!link) return;
+    const to = link.getAttribute("href");
+    pressed = link.id || (link.dataset.slice ? `.slice[data-slice="${link.dataset.slice}"]` : `#picture a[href="${CSS.escape(to)}"]`);
+    await htmx.ajax("GET", location.pathname + to, { target: "#kitchen", swap: "outerMorph" });
+    window.history.replaceState(null, "", location.pathname + to);
+  }
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("#kitchen a[href^='?']");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    follow(link);
+  });
+
   const keys = {
     "?": () => $("#keys").showModal(),
     "/": () => prompt()?.focus(),
@@ -109,11 +133,11 @@
     t: () => looks.theme(dark() ? "light" : "dark"),
     s: () => looks.speed(speeds[(speeds.indexOf(root.dataset.speed) + 1) % speeds.length]),
     d: () => click("#save-picture"),
-    ArrowRight: () => click("[data-next-slice]"), ArrowLeft: () => click("[data-previous-slice]"),
-    ArrowUp: () => click("[data-next-layer]"), ArrowDown: () => click("[data-previous-layer]"),
+    ArrowRight: () => turn(1), ArrowLeft: () => turn(-1),
+    ArrowUp: () => climb(1), ArrowDown: () => climb(-1),
     "[": () => click("#undo"), "]": () => click("#redo"),
   };
-  for (let n = 1; n <= 8; n++) keys[n] = () => click(`[data-slice-link="${n}"]`);
+  for (let n = 1; n <= 8; n++) keys[n] = () => follow($(`.slice[data-slice="${n}"]`));
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog[open]")) return;
     const act = keys[event.key] || $(`[data-key="${CSS.escape(event.key)}"]`);
@@ -146,7 +170,11 @@
     window.whaleMotion?.before(kitchen());
   });
   document.addEventListener("htmx:after:swap", () => {
-    if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus({ preventScroll: true });
+    if (document.activeElement === document.body) {
+      const back = focused ? document.getElementById(focused) : pressed.startsWith(".") || pressed.startsWith("#") ? $(pressed) : null;
+      back?.focus({ preventScroll: true });
+    }
+    pressed = "";
     $("#narration").textContent = $("#headline")?.textContent.trim() ?? "";
     settle();
     window.whaleMotion?.after(kitchen());

@@ -17,9 +17,11 @@
   }
 
   const parts = {
-    discs: (digest, from) => $$(`[data-disc]${of("data-digest", digest)}`, from),
-    boxes: (digest, from) => $$(`[data-box]${of("data-digest", digest)}`, from),
-    at: (path, from) => $$(of("data-path", path), from),
+    discs: (digest, from) => $$(`.disc${of("data-digest", digest)}`, from),
+    boxes: (digest, from) => $$(`.box${of("data-digest", digest)}`, from),
+    napkins: (path, from) => $$(of("data-whiteout", path.replace(/^\//, "")), from).concat($$(of("data-whiteout", path), from)),
+    inside: (from) => $$(".tub > g:first-of-type > g", from),
+    chosen: (from) => $$(".pie .chosen", from),
   };
 
   // Each event's motion, forwards. `after` is its place in the row of events, for those that follow one another.
@@ -31,26 +33,26 @@
       play(parts.boxes(digest, from), [{ translate: "-700px -260px", opacity: 0 }, { translate: "-700px -260px", opacity: 1, offset: .15 }, { translate: "0 0", opacity: 1 }], { duration: 480, delay: after * 90 });
       play(parts.discs(digest, from), [{ translate: "160px 0", opacity: 0 }, { translate: "0 0", opacity: 1 }], { duration: 420, delay: 260 + after * 90 });
     },
-    FileCopiedUp({ path, kind }, from) {
+    FileCopiedUp({ kind, layer }, from) {
       if (kind === "dir") return;
-      play(parts.at(path, from), [{ translate: "0 190px", opacity: .2 }, { translate: "0 -8px", opacity: 1, offset: .8 }, { translate: "0 0", opacity: 1 }], { duration: 500 });
-      play($$('[data-state="hidden"]', from), [{ scale: 1.8 }, { scale: 1 }], { duration: 400 });
+      const rise = 90 + 40 * Math.max(0, $$(".disc", from).length - layer);
+      play(parts.inside(from), [{ translate: `0 ${rise}px`, opacity: .15 }, { translate: "0 -9px", opacity: 1, offset: .8 }, { translate: "0 0", opacity: 1 }], { duration: 500 });
+      play($$(".leaders .bead.hidden", from), [{ opacity: 0 }, { opacity: 0, offset: .5 }, { opacity: 1 }], { duration: 500 });
+      play(parts.chosen(from), [{ opacity: .25 }, { opacity: 1 }], { duration: 320, delay: 320 });
     },
-    FileCreated({ path }, from) {
-      play(parts.at(path, from), [{ translate: "0 -60px", opacity: 0 }, { translate: "0 0", opacity: 1 }], { duration: 380, delay: 60 });
-    },
-    FileWritten({ path }, from) {
-      play($$(`[data-sauce]${of("data-path", path)}`, from), [{ opacity: 0 }, { opacity: 1 }], { duration: 320, delay: 400 });
+    FileCreated(_event, from) {
+      play(parts.chosen(from), [{ translate: "0 -16px", opacity: .3 }, { translate: "0 0", opacity: 1 }], { duration: 380 });
+      play(parts.inside(from), [{ translate: "0 -40px", opacity: 0 }, { translate: "0 0", opacity: 1 }], { duration: 380, delay: 80 });
     },
     PathWhitedOut({ path }, from) {
-      play(parts.at(path, from), [{ translate: "14px -90px", rotate: "9deg", opacity: 0 }, { translate: "-5px -30px", rotate: "-5deg", opacity: 1, offset: .55 }, { translate: "0 0", rotate: "0deg", opacity: 1 }], { duration: 500 });
+      play(parts.napkins(path, from), [{ translate: "14px -90px", rotate: "9deg", opacity: 0 }, { translate: "-5px -30px", rotate: "-5deg", opacity: 1, offset: .55 }, { translate: "0 0", rotate: "0deg", opacity: 1 }], { duration: 500 });
     },
     LayerCommitted({ digest }, from) {
       play(parts.discs(digest, from), [{ translate: "0 -110px", scale: "1 2.2", opacity: 0 }, { translate: "0 0", scale: "1 1", opacity: 1 }], { duration: 460 });
       play(parts.boxes(digest, from), [{ translate: "-240px 0", opacity: 0 }, { translate: "0 0", opacity: 1 }], { duration: 420, delay: 180 });
     },
     ContainerCreated(_event, from) {
-      play($$("[data-tub]", from), [{ translate: "0 -70px", opacity: 0 }, { translate: "0 0", opacity: 1 }], { duration: 400 });
+      play($$(".tub", from), [{ translate: "0 -70px", opacity: 0 }, { translate: "0 0", opacity: 1 }], { duration: 400 });
     },
     ImageUntagged() {}, ImageTagged() {},
   };
@@ -58,11 +60,11 @@
   // Undo: what the state is left with flies back the way it came, as a picture of what was.
   const farewells = {
     LayerPulled: ({ digest }, from) => [...parts.discs(digest, from), ...parts.boxes(digest, from)],
-    FileCopiedUp: ({ path, kind }, from) => (kind === "dir" ? [] : parts.at(path, from)),
-    FileCreated: ({ path }, from) => parts.at(path, from),
-    PathWhitedOut: ({ path }, from) => parts.at(path, from),
+    FileCopiedUp: ({ kind }, from) => (kind === "dir" ? [] : parts.inside(from)),
+    FileCreated: (_event, from) => parts.inside(from),
+    PathWhitedOut: ({ path }, from) => parts.napkins(path, from),
     LayerCommitted: ({ digest }, from) => [...parts.discs(digest, from), ...parts.boxes(digest, from)],
-    ContainerCreated: (_event, from) => $$("[data-tub]", from),
+    ContainerCreated: (_event, from) => $$(".tub", from),
   };
 
   function before(kitchen) {
@@ -70,33 +72,35 @@
     running = [];
     $$(".leaving").forEach((ghost) => ghost.remove());
     leaving = [];
-    if (!kitchen || still.matches) return;
-    const state = Number(kitchen.dataset.number);
+    const art = kitchen?.querySelector(".art");
+    if (!art || still.matches) return;
+    const home = art.getScreenCTM().inverse();
     for (const event of facts(kitchen)) {
       for (const element of farewells[event.event]?.(event, kitchen) ?? []) {
-        if (element.ownerSVGElement) leaving.push([state, element.cloneNode(true), element.ownerSVGElement.id]);
+        const frame = document.createElementNS("http://www.w3.org/2000/svg", "g");
+        const at = home.multiply(element.parentNode.getScreenCTM());
+        frame.setAttribute("transform", `matrix(${[at.a, at.b, at.c, at.d, at.e, at.f].join(" ")})`);
+        frame.append(element.cloneNode(true));
+        leaving.push(frame);
       }
     }
   }
 
   function after(kitchen) {
     if (!kitchen || still.matches) return;
-    const now = Number(kitchen.dataset.number);
-    const back = kitchen.dataset.moved === "back";
-    if (back) {
-      for (const [, ghost, home] of leaving) {
-        const svg = document.getElementById(home);
-        if (!svg) continue;
-        ghost.classList.add("leaving");
-        ghost.setAttribute("aria-hidden", "true");
-        svg.append(ghost);
-        play([ghost], [{ translate: "0 0", opacity: 1 }, { translate: "0 -70px", opacity: 0 }], { duration: 360 });
-        running.at(-1).finished.then(() => ghost.remove(), () => ghost.remove());
-      }
-      return;
+    const moved = kitchen.dataset.moved;
+    if (moved === "back") farewell(kitchen.querySelector(".art"));
+    else if (moved === "forward") facts(kitchen).forEach((event, n) => motions[event.event]?.(event, kitchen, n));
+  }
+
+  function farewell(art) {
+    for (const ghost of leaving) {
+      ghost.classList.add("leaving");
+      ghost.setAttribute("aria-hidden", "true");
+      art.append(ghost);
+      play([ghost.firstChild], [{ translate: "0 0", opacity: 1 }, { translate: "0 -70px", opacity: 0 }], { duration: 360, easing: "ease-in" });
+      running.at(-1).finished.then(() => ghost.remove(), () => ghost.remove());
     }
-    if (kitchen.dataset.played === String(now) && !kitchen.dataset.fresh) return;
-    facts(kitchen).forEach((event, n) => motions[event.event]?.(event, kitchen, n));
   }
 
   window.whaleMotion = { before, after };

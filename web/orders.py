@@ -107,7 +107,7 @@ def for_container(context: Context, host: Host, container: Container, directory:
         Order(
             "Lid on",
             f"docker commit -m {shlex.quote(f'from {container.name}')} {name} my-{name}",
-            "o-tub-lid",
+            "o-tub",
             main=True,
         ),
         "its life",
