@@ -15,6 +15,8 @@ from typing import Any, BinaryIO
 
 import pytest
 import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine import archive
 from engine import digest as digests
@@ -46,6 +48,7 @@ from tests.engine.oci import TYPES, Builder, Json, config, digest_of, tarball, z
 DOUGH = tarball({"pizza/crust": b"crust " * 5000})
 SAUCE = tarball({"pizza/sauce": b"sauce " * 2000})
 CHEESE = tarball({"pizza/cheese": b"cheese " * 1000})
+SMALL = tarball({"a": b"b"})
 IMAGE_NAME = "io.containerd.image.name"
 
 
@@ -437,6 +440,29 @@ def test_what_is_no_archive_is_refused(
         with pytest.raises(error, match=words):
             archive.load(stream, blobs, layers)
     assert not set(blobs)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_whatever_is_damaged_is_refused_or_makes_no_difference(data: st.DataObject) -> None:
+    # rule 19
+    content = config([digest_of(SMALL)])
+    files = saved((content, ["a.tar"], ["a:1"]), **{"a.tar": SMALL})
+    whole_archive = tarball(files)
+    at = data.draw(st.integers(0, len(whole_archive) - 1))
+    damaged = bytearray(whole_archive)
+    if data.draw(st.booleans()):
+        del damaged[at:]
+    else:
+        damaged[at] = data.draw(st.integers(0, 255))
+    blobs = MemoryBlobs()
+    try:
+        [loaded] = archive.load(io.BytesIO(damaged), blobs, LayerStore(blobs))
+    except EngineError:
+        assert set(blobs) <= {digest_of(SMALL)}
+    else:
+        assert loaded.image.layers[0].diff_id == digest_of(SMALL)
+        whole(blobs, loaded.image)
 
 
 def test_a_temporary_file_is_bounded(blobs: BlobStore, layers: LayerStore) -> None:

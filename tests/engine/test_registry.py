@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.digest import Digest
-from engine.errors import Corrupt, EngineError, LimitExceeded, MalformedDocument
+from engine.errors import BlobUnknown, Corrupt, EngineError, LimitExceeded, MalformedDocument, ManifestUnknown
 from engine.ocilayout import Directory, Layout
 from engine.registry import PAGE_MAX, Content, Registry, Request
 from tests.engine.oci import TYPES, Builder, body, digest_of, error, get, tarball
 
+HEADERS = st.sampled_from(["range", "if-range", "if-none-match", "accept"])
 LAYER = tarball({"etc/motd": b"hello\n"})
 
 
@@ -54,6 +57,12 @@ class Names(Nothing):
 
     def tags(self, repository: str) -> Sequence[str]:
         return self._names
+
+    def manifest(self, repository: str, target: Digest | str) -> Content:
+        raise ManifestUnknown(target)
+
+    def blob(self, repository: str, digest: Digest) -> Content:
+        raise BlobUnknown(digest)
 
 
 # Documents and blobs
@@ -325,6 +334,21 @@ def test_names_and_digests_are_parsed_before_anything_is_looked_up(path: str) ->
 def test_a_repository_may_be_called_like_a_route() -> None:
     response = get(Registry(Names("a")), "/v2/manifests/tags/list/blobs/tags/list")
     assert json.loads(body(response))["name"] == "manifests/tags/list/blobs"
+
+
+PIECES = st.sampled_from(
+    ["v2", "pizza", "cheese", "manifests", "blobs", "tags", "list", "latest", "uploads", "..", "", "_catalog"]
+)
+TEXT = st.text(max_size=40) | st.sampled_from(["bytes=0-", "bytes=-5", "n=1", "last=a", "*", f"sha256:{'0' * 64}"])
+
+
+@given(st.lists(PIECES | st.text(max_size=9) | TEXT, max_size=7), TEXT, st.dictionaries(HEADERS, TEXT))
+def test_whatever_is_asked_is_answered(parts: list[str], query: str, headers: dict[str, str]) -> None:
+    registry = Registry(Names("latest", "list"))
+    for method in ("GET", "HEAD"):
+        response = registry.handle(Request(method, "/v2/" + "/".join(parts), query, headers))
+        assert response.status in (200, 400, 404)
+        assert len(body(response)) == (int(response.headers["content-length"]) if method == "GET" else 0)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "get"])
