@@ -154,7 +154,7 @@ class Union:
                     return _Seen(Found(entry, position, self._others(path, position, ())), (position,), ())
                 break  # rule 13: a directory above replaced it
             else:
-                if won is None or won.entry.implicit > entry.implicit:
+                if won is None or won.entry.implicit:
                     won = Found(entry, position)
                 if not opaque:
                     shown.append(position)

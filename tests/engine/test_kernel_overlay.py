@@ -133,7 +133,8 @@ def _add(rng: random.Random, layer: Specification, below: dict[bytes, str]) -> N
         ("file", "dir", "symlink", "fifo", "char", "block", "link", "whiteout"), (8, 6, 3, 1, 1, 1, 3, 4)
     )[0]
     if kind == "whiteout":
-        if path in below:
+        # The kernel lists a whiteout within an opaque lower directory, as a name that is not there.
+        if path in below and not any(node.get("opaque") and path.startswith(at) for at, node in layer.items()):
             layer[path] = {"kind": "whiteout"}
     elif kind == "link":
         files = [node for node in layer.values() if node["kind"] not in ("dir", "whiteout")]
