@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from engine import events as facts
 from engine import options
-from engine.commands import filing, imaging, pulling, removing, running
+from engine.commands import copying, filing, imaging, pulling, removing, running
 from engine.commands.verb import Fetched, Verb
 from engine.context import Context, Outcome
 from engine.errors import CommandError, EngineError, UsageError
@@ -24,7 +24,7 @@ from engine.host import Host
 VERBS = MappingProxyType(
     {
         "commit": imaging.COMMIT,
-        "cp": filing.CP,
+        "cp": copying.CP,
         "create": running.CREATE,
         "diff": filing.DIFF,
         "exec": running.EXEC,

@@ -8,8 +8,8 @@ recorded and never interpreted, so such a container stays open until it is stopp
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
@@ -29,6 +29,7 @@ from engine.reference import Reference
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _UNKNOWN = 127
 _RUN_ERROR = 125
+Stream: TypeAlias = Literal["stdout", "stderr"]
 
 
 # create, run
@@ -139,7 +140,7 @@ def _do_run(context: Context, host: Host, options: Options, fetched: Fetched | N
     return Outcome(host, tuple(events), status if not options.on("detach") else 0)
 
 
-def _begin(context: Context, host: Host, made: Container, *, attached: bool) -> tuple[Host, list[Event], int]:
+def _begin(context: Context, host: Host, made: Container, *, attached: bool) -> tuple[Host, tuple[Event, ...], int]:
     """Start a container; a typed command runs to its end. Returns its exit code, 0 where it stays open."""
     now = terminal.show_time(context.clock())
     events: list[Event] = [facts.ContainerStarted(container=made.id, name=made.name)]
@@ -150,7 +151,7 @@ def _begin(context: Context, host: Host, made: Container, *, attached: bool) -> 
                 f"{made.name} is open until `docker stop {made.name}`; its command is not run: no process exists here\n"
             )
             events.append(facts.Wrote(text=words, stream="stderr"))
-        return host.with_container(made), events, 0
+        return host.with_container(made), (*events,), 0
     made, ran = _interpret(context, made, made.command, events, env=made.env, workdir=made.workdir)
     if ran.status == _UNKNOWN:
         events.append(
@@ -159,17 +160,17 @@ def _begin(context: Context, host: Host, made: Container, *, attached: bool) -> 
             )
         )
     if attached:
-        events += _words(ran)
-    log = msgspec.msgpack.encode(ran.out) if ran.out else b""
+        events += _words(ran.out)
+    log = [*_log(context, made), *ran.out]
     made = replace(
         made,
         status="exited",
         exit_code=ran.status,
         finished=terminal.show_time(context.clock()),
-        log=context.blobs.put(log) if log else None,
+        log=context.blobs.put(msgspec.msgpack.encode(log)) if log else None,
     )
     events.append(facts.ContainerStopped(container=made.id, name=made.name, exit_code=ran.status))
-    return host.with_container(made), events, ran.status
+    return host.with_container(made), (*events,), ran.status
 
 
 def _interpret(
@@ -188,9 +189,9 @@ def _interpret(
     return replace(made, upper=context.store(with_files.freeze())), ran
 
 
-def _words(ran: shell.Ran) -> list[Event]:
+def _words(out: Iterable[tuple[Stream, bytes]]) -> list[Event]:
     """What a command printed, as events."""
-    return [facts.Wrote(text=text.decode("utf-8", "replace"), stream=stream) for stream, text in ran.out]
+    return [facts.Wrote(text=text.decode("utf-8", "replace"), stream=stream) for stream, text in out]
 
 
 # start, stop, exec, logs
@@ -201,12 +202,19 @@ def _do_start(context: Context, host: Host, options: Options, _fetched: Fetched 
         found = host.find_container(word)
         if not found:
             raise CommandError(f"{DAEMON}No such container: {word}\nError: failed to start containers: {word}")
-        begun: list[Event] = []
+        begun: tuple[Event, ...] = ()
         if found.status != "running":
             host, begun, _ = _begin(context, host, found, attached=False)
         return host, [*begun, facts.Wrote(text=f"{word}\n")]
 
-    return over_each(host, options.words, start)
+    if not options.on("attach"):
+        return over_each(host, options.words, start)
+    if len(options.words) > 1:
+        raise CommandError("you cannot start and attach multiple containers at once")
+    found = container(host, options.words[0])
+    if found.status == "running":
+        return Outcome(host)
+    return Outcome(*_begin(context, host, found, attached=True))
 
 
 def _do_stop(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
@@ -231,15 +239,19 @@ def _do_exec(context: Context, host: Host, options: Options, _fetched: Fetched |
     env = (*found.env, *options.all("env"))
     workdir = options.value("workdir", found.workdir)
     after, ran = _interpret(context, found, tuple(command), events, env=env, workdir=workdir)
-    return Outcome(host.with_container(after), (*events, *_words(ran)), ran.status)
+    return Outcome(host.with_container(after), (*events, *_words(ran.out)), ran.status)
 
 
 def _do_logs(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
     found = container(host, options.words[0])
-    if not found.log:
-        return Outcome(host)
-    out = msgspec.msgpack.decode(context.blobs.read(found.log), type=tuple[tuple[str, bytes], ...])
-    return Outcome(host, tuple(_words(shell.Ran(0, out))))
+    said = [(stream, line) for stream, text in _log(context, found) for line in text.splitlines(keepends=True)]
+    tail = options.value("tail", "all")
+    return Outcome(host, tuple(_words(said[max(0, len(said) - int(tail)) :] if tail.isdecimal() else said)))
+
+
+def _log(context: Context, found: Container) -> list[tuple[Stream, bytes]]:
+    """What a container's typed command printed, every time that it ran."""
+    return msgspec.msgpack.decode(context.blobs.read(found.log), type=list[tuple[Stream, bytes]]) if found.log else []
 
 
 # ps, rm
@@ -347,7 +359,17 @@ RUN = Verb(
     _do_run,
     _prepare_run,
 )
-START = Verb(Usage("start", "CONTAINER [CONTAINER...]", "Start one or more stopped containers", 1), _do_start)
+START = Verb(
+    Usage(
+        "start",
+        "CONTAINER [CONTAINER...]",
+        "Start one or more stopped containers",
+        1,
+        None,
+        (Flag("attach", "a", help="Attach STDOUT/STDERR and forward signals"),),
+    ),
+    _do_start,
+)
 STOP = Verb(
     Usage(
         "stop",
@@ -371,7 +393,17 @@ EXEC = Verb(
     ),
     _do_exec,
 )
-LOGS = Verb(Usage("logs", "CONTAINER", "Fetch the logs of a container", 1, 1), _do_logs)
+LOGS = Verb(
+    Usage(
+        "logs",
+        "CONTAINER",
+        "Fetch the logs of a container",
+        1,
+        1,
+        (Flag("tail", "n", "string", 'Number of lines to show from the end of the logs (default "all")'),),
+    ),
+    _do_logs,
+)
 PS = Verb(
     Usage(
         "ps",
