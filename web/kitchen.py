@@ -11,6 +11,7 @@ import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 from typing import Final
 from urllib.parse import parse_qsl
@@ -36,6 +37,7 @@ from web import completion, orders, state
 from web.guard import Guard, cookie_name, give_key
 from web.menu import Dish
 from web.scene import Looking
+from web.slide import Theme, slide
 from web.terminals import Terminals
 from web.view import KitchenView, Moved, view
 
@@ -167,11 +169,15 @@ def past_state_json(state_id: str) -> AnyResponse:
 
 @blueprint.get("/s/<state_id>/picture.svg")
 def picture_svg(state_id: str) -> AnyResponse:
-    """The picture of any kept state as one self-contained file, for a slide or a handout."""
+    """The picture of any kept state as one self-contained file, ``?theme=dark`` on dark paper."""
     shop = _shop()
     shown = shop.journal.state(state_id)
     drawn = view(shop.journal, shop.menu, shown, _looking_after(), (), mine=False, past=True)
-    return Response(render_template("picture.svg", view=drawn, picture=drawn.picture), mimetype="image/svg+xml")
+    page = render_template("_picture.html", picture=drawn.picture)
+    sheets = [render_template("symbols.svg"), render_template("_surfaces.svg")]
+    css = Path(current_app.static_folder or "", "picture.css").read_text(encoding="utf-8")
+    theme: Theme = "dark" if request.args.get("theme") == "dark" else "light"
+    return Response(slide(page, sheets, css, theme), mimetype="image/svg+xml")
 
 
 @blueprint.post("/s/<state_id>/fork")
