@@ -7,6 +7,8 @@ import tarfile
 from collections.abc import Iterable
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+
 from engine import digest as digests
 from engine.blobs import MemoryBlobs
 from engine.layer import Layer, Limits
@@ -22,6 +24,9 @@ KINDS = {
     "block": tarfile.BLKTYPE,
     "fifo": tarfile.FIFOTYPE,
 }
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For property tests: a busy machine is no failure."""
 
 Item = tuple[tarfile.TarInfo, bytes]
 

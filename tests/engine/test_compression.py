@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from engine.compression import CHUNK, RATIO_FROM, compress, decompress
 from engine.errors import EngineError, LimitExceeded, MalformedLayer, Unsupported
+from tests.engine.tars import patient
 
 TEXT = b"".join(b"line %d\n" % n for n in range(50_000)) + os.urandom(CHUNK)
 HALF = len(TEXT) // 2
@@ -121,6 +122,7 @@ def test_what_follows_the_compressed_stream_must_be_one_too(name: str) -> None:
         whole(STREAMS[name] + b"something else, and more of it")
 
 
+@patient
 @given(st.sampled_from(["gzip", "zstd", "two gzip members"]), st.integers(0, 2**20), st.integers(1, 255))
 def test_damage_is_an_error_of_the_engine_or_harmless(name: str, at: int, change: int) -> None:
     stream = bytearray(STREAMS[name])

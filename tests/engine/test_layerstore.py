@@ -27,7 +27,7 @@ from engine.errors import BlobUnknown, Cancelled, DigestMismatch, EngineError, L
 from engine.layer import Entry, Layer, Limits
 from engine.layerstore import LayerStore
 from engine.layerwriter import LayerWriter
-from tests.engine.tars import item, tar
+from tests.engine.tars import item, patient, tar
 
 BIG = random.Random(1).randbytes(3_000_000)
 TAR = tar(
@@ -187,6 +187,7 @@ def test_an_error_of_the_disk_ends_the_threads_and_leaves_nothing(cache: Path) -
 SMALL = tar("d/", item("d/f", content=b"content" * 200), "l -> d", ".wh.x", item("n" * 150, content=b"y"))
 
 
+@patient
 @given(
     st.sampled_from(sorted(PACKINGS)),
     st.lists(

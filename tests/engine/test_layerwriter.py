@@ -19,6 +19,7 @@ from engine.errors import MalformedLayer
 from engine.layer import Entry, Layer, Written
 from engine.layerstore import LayerStore
 from engine.layerwriter import LayerWriter
+from tests.engine.tars import patient
 
 NANO = 1_000_000_000
 DIR = Entry("dir", 0o755, 0, 0, 0)
@@ -287,6 +288,7 @@ def layers(draw: st.DrawFn) -> tuple[dict[bytes, tuple[Entry, bytes]], dict[byte
     return found, links, set(free), opaques
 
 
+@patient
 @given(layers(), st.randoms(use_true_random=False))
 def test_whatever_is_written_tarfile_and_we_read_equal(
     value: tuple[dict[bytes, tuple[Entry, bytes]], dict[bytes, bytes], set[bytes], set[bytes]], order: random.Random

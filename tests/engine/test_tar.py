@@ -13,7 +13,7 @@ from engine import tar
 from engine.errors import EngineError, LimitExceeded, MalformedLayer, Unsupported
 from engine.tar import Member
 from tests.engine import tars
-from tests.engine.tars import item, members, pax, raw, record
+from tests.engine.tars import item, members, patient, pax, raw, record
 
 END = bytes(1024)
 FORMS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
@@ -289,6 +289,7 @@ SAMPLE = tars.tar(
 )
 
 
+@patient
 @given(st.lists(st.integers(0, len(SAMPLE)), max_size=40))
 def test_it_does_not_matter_where_the_stream_is_cut_into_pieces(cuts: list[int]) -> None:
     assert members(SAMPLE, cuts) == members(SAMPLE)
@@ -334,6 +335,7 @@ MEMBERS = st.builds(
 )
 
 
+@patient
 @given(MEMBERS, st.binary(min_size=1, max_size=300).map(lambda b: b.replace(b"\0", b"0")))
 def test_what_is_written_reads_back_equal(member: Member, target: bytes) -> None:
     target = target if member.kind == "symlink" else b""
