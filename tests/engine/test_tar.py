@@ -276,6 +276,14 @@ def test_an_entry_after_one_zero_block_is_refused() -> None:
         members(raw(b"a") + bytes(512) + raw(b"b") + END)
 
 
+def test_the_padding_of_the_last_content_may_be_missing() -> None:  # as `umoci insert` 0.4.7 ends its layers
+    data = raw(b"a", content=b"x" * 700)
+    assert members(data[: 512 + 700])[0].size == 700
+    assert members(data[: 512 + 900])[0].size == 700
+    with pytest.raises(MalformedLayer, match="ends in the middle"):
+        members(data[: 512 + 699])
+
+
 @pytest.mark.parametrize("end", [b"", bytes(512), bytes(1024), bytes(10240)])
 def test_an_archive_may_end_with_less_than_two_zero_blocks(end: bytes) -> None:
     assert len(members(raw(b"a", content=b"x") + end)) == 1
