@@ -76,6 +76,10 @@ class Writable(Merged):
             self._upper, self._changed = Upper(dict(sorted(self._nodes.items())), self._root), False
         return self._upper
 
+    def now(self) -> int:
+        """The time that a change would get, in nanoseconds since the epoch."""
+        return self._now()
+
     # Copying up
 
     def _copy_up(self, place: Place, cause: str, *, content: bool = True) -> Node:

@@ -1,0 +1,150 @@
+"""One utility being called, and the table of all: what `machine` looks names up in.
+
+A utility is a function from `Call` to its exit status, registered with its line of usage:
+
+    @utility("pwd", "pwd: print the working directory")
+    def pwd(call: Call) -> int: ...
+
+It raises `Failed` to end with a message, and lets `FileError` pass only where it has no better words for it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from engine.errors import FileError
+from engine.shell.meter import Meter
+from engine.shell.paths import Paths
+from engine.shell.streams import Source, Streams
+
+if TYPE_CHECKING:
+    from engine.shell.machine import Shell
+
+
+class Failed(Exception):
+    """The utility ends with `status` and, led by its name, the message."""
+
+    def __init__(self, message: str, status: int = 1) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+class Utility(NamedTuple):
+    """An entry of the table. `builtin` ones change the shell itself and have no path; `prints` means that it touches no
+    file, and `usage` is one line."""
+
+    run: Callable[[Call], int]
+    usage: str
+    builtin: bool
+    prints: bool
+
+
+TABLE: Final[dict[str, Utility]] = {}
+
+
+def utility(
+    name: str, usage: str, *, builtin: bool = False, prints: bool = False
+) -> Callable[[Callable[[Call], int]], Callable[[Call], int]]:
+    """Registers a function as the utility `name`."""
+
+    def register(run: Callable[[Call], int]) -> Callable[[Call], int]:
+        TABLE[name] = Utility(run, usage, builtin, prints)
+        return run
+
+    return register
+
+
+class Options(NamedTuple):
+    """Options given, in order, values of those that take one, and what is no option."""
+
+    flags: str
+    values: dict[str, list[str]]
+    operands: list[str]
+
+    def value(self, flag: str) -> str | None:
+        """The last value given for a flag."""
+        return self.values[flag][-1] if flag in self.values else None
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a utility is given: its name and arguments, files, streams and, for a few, the shell around it."""
+
+    name: str
+    arguments: list[str]
+    streams: Streams
+    shell: Shell
+
+    @property
+    def paths(self) -> Paths:
+        """The files, from the working directory."""
+        return self.shell.paths
+
+    @property
+    def meter(self) -> Meter:
+        """What it may do."""
+        return self.shell.meter
+
+    def out(self, text: str | bytes) -> None:
+        """Prints."""
+        self.streams.stdout.write(text if isinstance(text, bytes) else text.encode("latin-1"))
+
+    def complain(self, message: str) -> int:
+        """Says what is wrong, led by the name; 1, the status of most complaints."""
+        self.streams.stderr.write(f"{self.name}: {message}\n".encode("latin-1"))
+        return 1
+
+    def usage(self) -> Failed:
+        """To raise where the arguments make no sense."""
+        return Failed(f"usage: {TABLE[self.name].usage.partition(':')[0]}")
+
+    def options(self, letters: str, *, least: int = 0, most: int | None = None) -> Options:
+        """Arguments by getopt's rules: ``ab:`` takes -a, and -b with a value; options may stand anywhere before ``--``.
+
+        `Failed` for another option, fewer operands than `least` or more than `most`.
+        """
+        flags, values, operands = "", dict[str, list[str]](), list[str]()
+        rest = list(self.arguments)
+        while rest:
+            argument = rest.pop(0)
+            if argument == "--":
+                operands += rest
+                break
+            if len(argument) < 2 or argument[0] != "-":
+                operands.append(argument)
+                continue
+            cluster = argument[1:]
+            while cluster:
+                flag, cluster = cluster[0], cluster[1:]
+                place = letters.find(flag)
+                if place < 0 or flag in ":-":
+                    raise Failed(f"invalid option -- '{flag}'\nusage: {TABLE[self.name].usage.partition(':')[0]}")
+                flags += flag
+                if letters[place + 1 : place + 2] == ":":
+                    if not cluster and not rest:
+                        raise Failed(f"option requires an argument -- '{flag}'")
+                    values.setdefault(flag, []).append(cluster or rest.pop(0))
+                    cluster = ""
+        if len(operands) < least or (most is not None and len(operands) > most):
+            raise self.usage()
+        return Options(flags, values, operands)
+
+    def inputs(self, names: Iterable[str], words: str = "{name}: {why}") -> Iterator[tuple[str, Source | None]]:
+        """Each named file opened, ``-`` being the standard input; None after a complaint in `words`."""
+        for name in names:
+            if name == "-":
+                yield name, self.streams.stdin
+                continue
+            try:
+                yield name, Source(self.paths.chunks(name))
+            except FileError as error:
+                self.complain(words.format(name=name, why=why(error)))
+                yield name, None
+
+
+def why(error: FileError) -> str:
+    """The errno's words, as strerror has them."""
+    return os.strerror(error.errno)

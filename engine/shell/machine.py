@@ -1,0 +1,410 @@
+"""Carries a parsed script out: commands in order, pipes, redirections, variables, subshells.
+
+A shell is a small mutable value over the shared files; a subshell is a copy of it, so what it sets is gone with it.
+"""
+
+from __future__ import annotations
+
+import copy
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Final
+
+from engine.errors import FileError
+from engine.shell.call import TABLE, Call, Failed, Utility, why
+from engine.shell.expand import BadExpansion, Expander, Scope
+from engine.shell.lexer import BadSyntax
+from engine.shell.meter import Meter, Stopped
+from engine.shell.parser import parse
+from engine.shell.paths import NULL, Paths, basename
+from engine.shell.streams import CannotWrite, File, Null, Pipe, Sink, Source, Streams
+from engine.shell.syntax import (
+    AndOr,
+    Command,
+    For,
+    Group,
+    If,
+    Pipeline,
+    Redirected,
+    Redirection,
+    Sequence,
+    Simple,
+    Word,
+)
+from engine.snapshot import Snapshot
+
+NOT_FOUND: Final = 127
+NOT_EXECUTABLE: Final = 126
+MISUSED: Final = 2
+
+
+class Exit(Exception):
+    """The shell ends with a status."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status & 0xFF
+
+
+class Leave(Exception):
+    """``break`` or, where `again`, ``continue``, of so many loops."""
+
+    def __init__(self, loops: int, *, again: bool) -> None:
+        self.loops, self.again = loops, again
+
+
+class Refused(Exception):
+    """A redirection that cannot be made."""
+
+
+class Shell:
+    """One shell: where it is, what it has set, and where its words go."""
+
+    def __init__(self, files: Snapshot, meter: Meter, env: dict[str, str], cwd: str, streams: Streams) -> None:
+        self.files, self.meter, self.streams = files, meter, streams
+        self.paths = Paths(files, meter, cwd)
+        self.scope = Scope({"PWD": cwd, **env})
+        self.exported = {*env, "PWD"}
+        self.options: set[str] = set()
+        """Of ``set``: e, u and x."""
+        self.captured = 0
+        """The status of the last ``$(…)``, which is that of a command of assignments alone."""
+        self.loops = 0
+        self.depth = 0
+        self.conditional = 0
+        """How many conditions are being tested, where a failure does not end the shell under ``set -e``."""
+
+    # Scripts
+
+    def run(self, text: str) -> int:
+        """A whole script, parsed before any of it runs."""
+        try:
+            script = parse(text, self.meter.limits)
+        except BadSyntax as error:
+            self.complain(str(error))
+            return MISUSED
+        try:
+            return self._sequence(script)
+        except Exit as ended:
+            return ended.status
+
+    def complain(self, message: str) -> None:
+        """A message of the shell itself."""
+        self._say(f"{self.scope.name}: {message}\n")
+
+    def _say(self, text: str) -> None:
+        self.streams.stderr.write(text.encode("latin-1"))
+        self.streams.stderr.flush()
+
+    def child(self, streams: Streams | None = None) -> Shell:
+        """A subshell: a copy that shares files and bounds."""
+        made = copy.copy(self)
+        made.paths = Paths(self.files, self.meter, self.paths.cwd)
+        made.scope = replace(self.scope, variables=dict(self.scope.variables), arguments=list(self.scope.arguments))
+        made.exported, made.options = set(self.exported), set(self.options)
+        made.streams = streams or self.streams
+        made.loops = 0
+        made.deepen()
+        return made
+
+    def deepen(self) -> None:
+        """One shell more within another."""
+        self.depth += 1
+        if self.depth > self.meter.limits.depth:
+            raise Stopped("shells within shells", self.meter.limits.depth)
+
+    def _in_child(self, body: Sequence, streams: Streams | None = None) -> int:
+        child = self.child(streams)
+        try:
+            return child._sequence(body)
+        except Exit as ended:
+            return ended.status
+
+    def capture(self, body: Sequence) -> str:
+        """What commands print, less the newlines at its end."""
+        pipe = Pipe(self.meter)
+        self.captured = self._in_child(body, replace(self.streams, stdout=pipe))
+        return pipe.data.replace(b"\0", b"").decode("latin-1").rstrip("\n")
+
+    # Lists
+
+    def _sequence(self, body: Sequence) -> int:
+        status = 0
+        for item in body.items:
+            status = self.scope.status = self._and_or(item)
+        return status
+
+    def _and_or(self, item: AndOr) -> int:
+        status = 0
+        last = len(item.pipelines) - 1
+        for count, (operator, pipeline) in enumerate(item.pipelines):
+            if operator and (operator == "&&") == (status != 0):
+                continue
+            if count < last or pipeline.negated:
+                with self._condition():
+                    status = self._pipeline(pipeline)
+            else:
+                status = self._pipeline(pipeline)
+                if status and "e" in self.options and not self.conditional:
+                    raise Exit(status)
+            self.scope.status = status
+        return status
+
+    @contextmanager
+    def _condition(self) -> Iterator[None]:
+        self.conditional += 1
+        try:
+            yield
+        finally:
+            self.conditional -= 1
+
+    def _pipeline(self, pipeline: Pipeline) -> int:
+        if len(pipeline.commands) == 1:
+            status = self._command(pipeline.commands[0])
+        else:
+            status, source = 0, self.streams.stdin
+            for command in pipeline.commands[:-1]:
+                pipe = Pipe(self.meter)
+                self._stage(command, replace(self.streams, stdin=source, stdout=pipe))
+                source = Source([bytes(pipe.data)])
+            status = self._stage(pipeline.commands[-1], replace(self.streams, stdin=source))
+        return int(not status) if pipeline.negated else status
+
+    def _stage(self, command: Command, streams: Streams) -> int:
+        child = self.child(streams)
+        try:
+            return child._command(command)
+        except Exit as ended:
+            return ended.status
+
+    def _command(self, command: Command) -> int:
+        self.meter.spend()
+        match command:
+            case Simple():
+                return self._simple(command)
+            case Redirected():
+                return self._redirected(command)
+            case Group():
+                return self._in_child(command.body) if command.subshell else self._sequence(command.body)
+            case If():
+                return self._if(command)
+            case For():
+                return self._for(command)
+            case _:
+                return self._loop(self._conditions(command.condition, until=command.until), command.body)
+
+    # Compound commands
+
+    def _redirected(self, command: Redirected) -> int:
+        before = self.streams
+        try:
+            self.streams = self._redirect(command.redirections, lazy=False)
+        except Refused as error:
+            self.complain(str(error))
+            return 1
+        try:
+            return self._command(command.command)
+        finally:
+            self.streams = before
+
+    def _if(self, command: If) -> int:
+        for condition, body in command.branches:
+            with self._condition():
+                status = self._sequence(condition)
+            if status == 0:
+                return self._sequence(body)
+        return self._sequence(command.otherwise) if command.otherwise else 0
+
+    def _for(self, command: For) -> int:
+        words = list(self.scope.arguments) if command.words is None else self.expand(command.words)
+
+        def turns() -> Iterator[None]:
+            for word in words:
+                self.scope.variables[command.name] = word
+                yield
+
+        return self._loop(turns(), command.body)
+
+    def _conditions(self, condition: Sequence, *, until: bool) -> Iterator[None]:
+        """A turn for as long as the condition holds."""
+        while True:
+            with self._condition():
+                status = self._sequence(condition)
+            if (status == 0) == until:
+                return
+            yield
+
+    def _loop(self, turns: Iterator[None], body: Sequence) -> int:
+        status = 0
+        self.loops += 1
+        try:
+            while self._turn(turns):
+                self.meter.spend()
+                try:
+                    status = self._sequence(body)
+                except Leave as leave:
+                    status = 0
+                    if self._leaves(leave):
+                        break
+        finally:
+            self.loops -= 1
+        return status
+
+    def _turn(self, turns: Iterator[None]) -> bool:
+        """Whether there is one more turn; a ``break`` in the condition of a loop ends it as one in the body does."""
+        try:
+            next(turns)
+        except StopIteration:
+            return False
+        except Leave as leave:
+            return not self._leaves(leave)
+        return True
+
+    def _leaves(self, leave: Leave) -> bool:
+        """Whether this loop ends; goes on to the loop around where more are to be left."""
+        if leave.loops > 1 and self.loops > 1:
+            raise Leave(leave.loops - 1, again=leave.again)
+        return not leave.again
+
+    # Simple commands
+
+    def expand(self, words: tuple[Word, ...]) -> list[str]:
+        """Words as arguments; ends the shell where one cannot be expanded."""
+        try:
+            return self._expander().words(words)
+        except BadExpansion as error:
+            self.complain(str(error))
+            raise Exit(MISUSED) from error
+
+    def _text(self, word: Word) -> str:
+        try:
+            return self._expander().text(word)
+        except BadExpansion as error:
+            self.complain(str(error))
+            raise Exit(MISUSED) from error
+
+    def _expander(self) -> Expander:
+        self.scope.strict = "u" in self.options
+        return Expander(self.scope, self.meter, self.capture, self.paths.glob)
+
+    def _simple(self, command: Simple) -> int:
+        self.captured = 0
+        words = self.expand(command.words)
+        found = TABLE.get(words[0]) if words else None
+        lazy = found.prints if found else False
+        try:
+            streams = self._redirect(command.redirections, lazy=lazy and len(command.redirections) == 1)
+        except Refused as error:
+            self.complain(str(error))
+            return 1
+        if not words:
+            for one in command.assignments:
+                self.scope.variables[one.name] = self._text(one.value)
+            return self.captured
+        saved = {one.name: self.scope.variables.get(one.name) for one in command.assignments}
+        exported = set(self.exported)
+        for one in command.assignments:
+            self.scope.variables[one.name] = self._text(one.value)
+            self.exported.add(one.name)
+        if "x" in self.options:
+            self._say(f"+ {' '.join(words)}\n")
+        try:
+            return self.call(words, streams)
+        finally:
+            if saved:
+                self.exported = exported
+            for name, value in saved.items():
+                if value is None:
+                    self.scope.variables.pop(name, None)
+                else:
+                    self.scope.variables[name] = value
+
+    def call(self, words: list[str], streams: Streams, *, builtins: bool = True) -> int:
+        """Runs a utility by its name or path."""
+        self.meter.spend(len(words))
+        name = words[0]
+        found = self._find(name)
+        before, self.streams = self.streams, streams
+        try:
+            if isinstance(found, int) or (found.builtin and not builtins):
+                return self._cannot_run(name, found if isinstance(found, int) else NOT_FOUND)
+            return self._call(found, Call(basename(name), words[1:], streams, self))
+        except CannotWrite as error:
+            self.streams = before
+            self.complain(str(error))
+            return 1
+        finally:
+            self.streams = before
+
+    def _find(self, name: str) -> Utility | int:
+        if "/" not in name:
+            return TABLE.get(name, NOT_FOUND)
+        if self.paths.is_dir(name):
+            return NOT_EXECUTABLE
+        found = TABLE.get(basename(name))
+        return found if found and not found.builtin else NOT_FOUND
+
+    def _cannot_run(self, name: str, status: int) -> int:
+        self.complain(f"{name}: {'not found' if status == NOT_FOUND else 'Permission denied'}")
+        return status
+
+    def _call(self, found: Utility, call: Call) -> int:
+        try:
+            status = found.run(call)
+        except Failed as error:
+            call.complain(str(error))
+            status = error.status
+        except FileError as error:
+            status = call.complain(f"{error.path}: {why(error)}")
+        call.streams.stdout.flush()
+        call.streams.stderr.flush()
+        return status
+
+    # Redirections
+
+    def _redirect(self, redirections: tuple[Redirection, ...], *, lazy: bool) -> Streams:
+        """The streams that a command gets. `Refused`."""
+        streams = self.streams
+        for one in redirections:
+            target = self._text(one.target)
+            if one.operator == "<":
+                streams = replace(streams, stdin=self._open(target))
+            elif one.operator == "<&":
+                continue
+            else:
+                sink = {"1": streams.stdout, "2": streams.stderr}.get(target) if one.operator == ">&" else None
+                sink = sink or self._create(target, streams, append=one.operator == ">>", lazy=lazy)
+                streams = replace(streams, stdout=sink) if one.fd == 1 else replace(streams, stderr=sink)
+        return streams
+
+    def _open(self, path: str) -> Source:
+        if path == "/dev/stdin":
+            return self.streams.stdin
+        try:
+            return Source(self.paths.chunks(path))
+        except FileError as error:
+            if error.errno == errno.EISDIR:
+                return Source(_directory(error))
+            none = error.errno in (errno.ENOENT, errno.ENOTDIR)
+            raise Refused(f"can't open {path}: {'no such file' if none else why(error)}") from error
+
+    def _create(self, path: str, streams: Streams, *, append: bool, lazy: bool) -> Sink:
+        devices = {NULL: Null(), "/dev/stdout": streams.stdout, "/dev/stderr": streams.stderr}
+        if path in devices:
+            return devices[path]
+        try:
+            place = self.paths.at(path)
+            if path.endswith("/"):
+                raise FileError(errno.EISDIR, place)
+            return File(self.files, self.meter, place, path, append=append, lazy=lazy)
+        except CannotWrite as error:
+            raise Refused(str(error)) from error
+        except FileError as error:
+            raise Refused(f"can't create {path}: {why(error)}") from error
+
+
+def _directory(error: FileError) -> Iterator[bytes]:
+    """Reading a directory that was opened."""
+    raise error
+    yield b""

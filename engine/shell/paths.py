@@ -1,0 +1,145 @@
+"""The container's files as a utility names them: text relative to a working directory, over a `Snapshot`.
+
+What the kernel decides by the spelling of a path is decided here: ``""`` leads nowhere, a slash at the end demands a
+directory. ``/dev/null`` and ``/dev/zero``, which a container has from its runtime and not from its image, can be read.
+Every call spends a step. All raise `FileError`.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from typing import Final
+
+from engine.errors import FileError
+from engine.merged import Stat
+from engine.shell import pattern
+from engine.shell.meter import Meter
+from engine.snapshot import Snapshot
+
+NULL: Final = "/dev/null"
+ZERO: Final = "/dev/zero"
+
+
+def narrow(text: str) -> str:
+    """Text of the outside as one character for each byte of its UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def join(directory: str, name: str) -> str:
+    """A name in a directory, one slash between."""
+    return f"{directory.rstrip('/')}/{name.lstrip('/')}" if directory else name
+
+
+def basename(path: str) -> str:
+    """The last name of a path, slashes at its end left out; ``/`` for the root."""
+    return path.rstrip("/").rpartition("/")[2] or path[:1]
+
+
+class Paths:
+    """See the module. `cwd` is absolute."""
+
+    def __init__(self, files: Snapshot, meter: Meter, cwd: str) -> None:
+        self.files, self.meter, self.cwd = files, meter, cwd
+
+    def at(self, path: str) -> bytes:
+        """`path` as the snapshot wants it."""
+        self.meter.spend()
+        if not path:
+            raise FileError(errno.ENOENT, "")
+        whole = path if path.startswith("/") else f"{self.cwd}/{path}"
+        place = whole.strip("/").encode("latin-1")
+        if whole.endswith("/") and place:
+            found = self.files.resolve(place)
+            if found.node is not None and found.kind != "dir":
+                raise FileError(errno.ENOTDIR, place)
+            return found.path
+        return place
+
+    # Looking
+
+    def stat(self, path: str) -> Stat:
+        """Of what `path` leads to."""
+        return self.files.stat(self.at(path))
+
+    def lstat(self, path: str) -> Stat:
+        """Of what stands at `path`."""
+        return self.files.lstat(self.at(path))
+
+    def find(self, path: str, *, follow: bool = True) -> Stat | None:
+        """Its stat, None where there is none of it (of ENOENT and ENOTDIR alone)."""
+        try:
+            return self.stat(path) if follow else self.lstat(path)
+        except FileError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR):
+                return None
+            raise
+
+    def is_dir(self, path: str) -> bool:
+        """Whether `path` leads to a directory."""
+        try:
+            return self.stat(path).kind == "dir"
+        except FileError:
+            return False
+
+    def names(self, path: str) -> list[str]:
+        """The names in a directory, sorted."""
+        names = self.files.listdir(self.at(path))
+        self.meter.spend(len(names) // 64)
+        return [name.decode("latin-1") for name in names]
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch, by the clock that sets the times of files."""
+        return self.files.now()
+
+    def readlink(self, path: str) -> str:
+        """A symlink's target."""
+        return self.files.readlink(self.at(path)).decode("latin-1")
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """A file's content, a piece at a time; the error comes at once."""
+        device = _DEVICES.get(path)
+        return self._metered(iter(()) if path == NULL else device() if device else self.files.chunks(self.at(path)))
+
+    def _metered(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self.meter.spend_on(chunk)
+            yield chunk
+
+    def glob(self, shape: str) -> list[str]:
+        """The paths that a pattern matches, sorted; hidden names by a dot of the pattern only."""
+        found = ["/"] if shape.startswith("/") else [""]
+        for part in [part for part in shape.split("/") if part]:
+            found = [made for base in found for made in self._step(base, part)]
+            self.meter.check_words(len(found))
+        if shape.endswith("/"):
+            found = [f"{path}/" for path in found if self.is_dir(path)]
+        return sorted(found)
+
+    def _step(self, base: str, part: str) -> list[str]:
+        """What one name of a pattern matches below `base`, which ends in a slash or is empty only at the start."""
+        prefix = base if base in ("", "/") else f"{base}/"
+        if not pattern.is_magic(part):
+            path = prefix + pattern.unquote(part)
+            try:
+                self.lstat(path)
+            except FileError:
+                return []
+            return [path]
+        try:
+            names = self.names(base or ".")
+        except FileError:
+            return []
+        hidden = pattern.unquote(part).startswith(".")
+        if hidden:
+            names = [".", "..", *names]
+        self.meter.spend(len(names) // 16)
+        return [prefix + name for name in names if (hidden or name[0] != ".") and pattern.matches(part, name)]
+
+
+def _zeros() -> Iterator[bytes]:
+    while True:
+        yield bytes(4096)
+
+
+_DEVICES: Final = {NULL: lambda: iter(()), ZERO: _zeros}
