@@ -39,7 +39,7 @@ FILTERS: Final[Mapping[str, Callable[..., object]]] = {
 """What the picture's templates need of Jinja, beside the application's ``short``."""
 
 _TOP, _TOP_TUB = 334.0, 429.0
-_GLASS, _GLASS_TUB = 270.0, 418.0
+_GLASS, _GLASS_TUB = 268.0, 418.0
 
 
 def link(subject: str = "", beside: str = "") -> Address:
@@ -135,7 +135,7 @@ def _stack(writer: Writer, layer: int | None) -> tuple[list[Row], Lens | None]:
     steps = [step.layer for step in writer.subject.steps]
     if count > planner.MANY:
         each, opens, top = (28.0, 3, _GLASS_TUB) if is_container else (35.0, 5, _GLASS)
-        plan, lens = planner.glass(steps, count, layer, top, 600.0, each, opens)
+        plan, lens = planner.glass(steps, count, layer, top, 588.0, each, opens)
         rows = writer.write(plan, writer.titles(), each=each, dense=True, lens=True)
         return _apart(rows, 402.0 if is_container else 60.0), lens
     top = _TOP_TUB if is_container else _TOP

@@ -73,7 +73,11 @@ def fridge(
             ),
         )
     key = f"{account.saved} %" if account.saved else size(account.stored)
-    return Fridge(account, _door(divider, key), divider, tuple(shelves), len(blobs))
+    return Fridge(account, _door(divider, key), divider, tuple(shelves), len(blobs), _papers(account, blobs))
+
+
+def _papers(account: Ledger, blobs: Mapping[Digest, Blob]) -> int:
+    return max(0, account.stored - sum(blob.content for blob in blobs.values()))
 
 
 def _door(height: float, key: str) -> Door:

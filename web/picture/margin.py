@@ -81,7 +81,7 @@ def brackets(rows: Sequence[Row], subject: Subject, held: Mapping[Digest, Blob])
         lines = (
             ["also in", *wrap(names + ",", 67, "sans", 13, 3), "stored", "once"]
             if room >= 4
-            else ["also in", *wrap(names, 67, "sans", 13, 1)]
+            else ["also in", cut(others[0] if len(others) == 1 else f"{len(others)} others", 67, "sans", 13)]
         )
         says = f"These {counted(len(members), 'row')} are also in {listed(list(others))}, and stored once."
         out.append(Bracket(top, bottom, tuple(lines[:room]), says))

@@ -132,8 +132,12 @@ def both(
     """Two subjects side by side."""
     halves = half(left, LEFT, address, layer), half(right, RIGHT, address, layer)
     rows, joined = join(left, right, halves)
-    common = {one.digest for one in left.subject.layers} & {one.digest for one in right.subject.layers}
-    shared = sum(held[digest].content for digest in common if digest in held)
+    sides = [{one.digest for one in writer.subject.layers} for writer in (left, right)]
+    common = sides[0] & sides[1]
+    sizes = tuple(
+        sum(held[digest].content for digest in some if digest in held)
+        for some in (sides[0] - common, common, sides[1] - common)
+    )
     known = dict(zip((one.digest for one in right.subject.layers), right.tints, strict=True))
     known |= dict(zip((one.digest for one in left.subject.layers), left.tints, strict=True))
     says = (
@@ -158,6 +162,6 @@ def both(
         notes=(),
         brackets=(),
         fridge=fridge(rows, held, account, page, lambda digest: known.get(digest) or tinting(None, [])(digest)),
-        pair=Pair(*halves, tuple(joined), shared),
+        pair=Pair(*halves, tuple(joined), len(common), (sizes[0], sizes[1], sizes[2])),
         query=address(chosen, layer),
     )

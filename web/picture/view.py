@@ -337,6 +337,8 @@ class Fridge:
     divider: float
     shelves: tuple[Shelf, ...]
     blobs: int
+    papers: int
+    """Content bytes of manifests and configs: what the ledger counts beside the boxes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,7 +418,9 @@ class Pair:
     right: Half
     joined: tuple[Joined, ...]
     shared: int
-    """Bytes of content that both have."""
+    """Layers that both have."""
+    sizes: tuple[int, int, int]
+    """Content bytes of the layers only the left has, of both, only the right."""
 
 
 @dataclass(frozen=True, slots=True)
