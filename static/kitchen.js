@@ -139,6 +139,7 @@
   };
   for (let n = 1; n <= 8; n++) keys[n] = () => follow($(`.slice[data-slice="${n}"]`));
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") $(".tip")?.remove();
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog[open]")) return;
     const act = keys[event.key] || $(`[data-key="${CSS.escape(event.key)}"]`);
     if (!act) return;
@@ -154,6 +155,40 @@
   document.addEventListener("toggle", (event) => {
     if (event.target.matches?.(".pick details") && event.target.open) $$(".pick details[open]").forEach((other) => { if (other !== event.target) other.open = false; });
   }, true);
+
+  // A figure or a box opens the ledger at its line; a question mark shows its answer where it stands
+
+  function open(hash) {
+    const found = hash.length > 1 && document.getElementById(hash.slice(1));
+    if (!found) return;
+    const details = found.closest("details");
+    if (details) details.open = true;
+    $$(".found").forEach((old) => old.classList.remove("found"));
+    found.classList.add("found");
+    found.scrollIntoView({ block: "center" });
+  }
+  function ask(mark) {
+    const part = document.getElementById(mark.getAttribute("href").slice(1));
+    const old = $(".tip");
+    old?.remove();
+    if (!part || old?.dataset.of === part.id) return;
+    const tip = Object.assign(document.createElement("div"), { className: "tip", innerHTML: part.innerHTML });
+    tip.dataset.of = part.id;
+    tip.setAttribute("role", "note");
+    document.body.append(tip);
+    const at = mark.getBoundingClientRect();
+    tip.style.left = `${scrollX + Math.max(16, Math.min(at.left - 40, innerWidth - tip.offsetWidth - 16))}px`;
+    tip.style.top = `${scrollY + (at.bottom + tip.offsetHeight + 16 < innerHeight ? at.bottom + 10 : Math.max(8, at.top - tip.offsetHeight - 10))}px`;
+    $("#narration").textContent = tip.textContent;
+  }
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href^='#']");
+    const to = link?.getAttribute("href") ?? "";
+    if (to.startsWith("#what-")) { event.preventDefault(); ask(link); return; }
+    $(".tip")?.remove();
+    if (/^#(blob|ledger)-/.test(to)) { event.preventDefault(); open(to); }
+  });
+  open(location.hash);
 
   // Time: drag the bitten slice
 

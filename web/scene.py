@@ -98,6 +98,8 @@ def draw(context: Context, host: Host, looking: Looking, account: Account) -> Pi
     return picture(
         subject,
         blobs_of(context, host),
+        beside=subject_of(context, host, looking.beside),
+        page=lambda digest: f"#blob-{digests.short(digest)}",
         chosen=looking.slice,
         layer=looking.layer,
         address=link(looking.subject, looking.beside),

@@ -25,7 +25,7 @@ def slide(page: str, sheets: Iterable[str], css: str, theme: Theme = "light") ->
     begin = page.index('<svg class="art"')
     art = _parse(page[begin : page.index("</svg>", begin) + len("</svg>")])
     box = art.attrib["viewBox"]
-    parts = {}
+    parts: dict[str, ET.Element] = {}
     for sheet in sheets:
         parts |= _parts(sheet)
     root = ET.Element(f"{{{_SVG}}}svg", {"class": "picture", "viewBox": f"-12 -12 {_grown(box)}", "role": "img"})

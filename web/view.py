@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from markupsafe import Markup
@@ -12,9 +12,10 @@ from markupsafe import Markup
 from engine import events as facts
 from engine import host as hosts
 from engine import terminal
-from engine.host import Container
+from engine.host import Container, Host
 from engine.journal import Journal, State
 from web import orders, scene, state
+from web.glossary import PARTS, Part
 from web.headline import Piece, Sentence, headline
 from web.menu import Dish
 from web.orders import Group
@@ -43,6 +44,20 @@ class DishView:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """One image or container that the picture could show: where, and what puts it beside whom it shows now.
+
+    `alone` tells that it stands there already, and that `beside` would take it away.
+    """
+
+    name: str
+    href: str
+    beside: str
+    shown: bool
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
 class KitchenView:
     """What `kitchen.html` and `_kitchen.html` are drawn from."""
 
@@ -65,6 +80,8 @@ class KitchenView:
     lines: tuple[Line, ...]
     """The terminal, oldest first."""
     timeline: Timeline
+    subjects: tuple[Shown, ...]
+    parts: tuple[Part, ...] = PARTS
 
 
 def view(
@@ -102,6 +119,7 @@ def view(
         place=place,
         lines=tuple(lines) if past or lines else _told(described),
         timeline=timeline(journal.entries(shown.kitchen), shown.id),
+        subjects=_subjects(host, looking),
     )
 
 
@@ -111,6 +129,24 @@ def _orders(journal: Journal, menu: Sequence[Dish], shown: State, looking: Looki
     if isinstance(found, Container):
         return orders.for_container(journal.context, host, found, place)
     return orders.for_image(host, found, looking.subject) if found else orders.for_nobody(menu)
+
+
+def _subjects(host: Host, looking: Looking) -> tuple[Shown, ...]:
+    """Containers, newest first, then images by name; and for each the way to have it beside the one that is shown."""
+
+    def one(name: str) -> Shown:
+        there = name == looking.beside
+        other = replace(looking, beside="" if there else name, layer=None)
+        return Shown(
+            name=name.removesuffix(":latest"),
+            href=f"?{replace(looking, subject=name, beside='', layer=None).query}",
+            beside="" if name == looking.subject else f"?{other.query}",
+            shown=name == looking.subject,
+            alone=there,
+        )
+
+    names = [container.name for container in reversed([*host.containers.values()])]
+    return tuple(one(name) for name in (*names, *sorted(host.references)))
 
 
 def _headline(shown: State, lines: Sequence[Line]) -> Sentence:
