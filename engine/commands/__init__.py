@@ -85,7 +85,8 @@ def find(argv: Sequence[str]) -> tuple[Verb, list[str]]:
         return VERBS[name], rest
     if name not in GROUPS:
         if name.startswith("-"):
-            raise UsageError(f"unknown flag: {name}\nSee 'docker --help'.", options.FLAG_ERROR)
+            what = "flag: " if name.startswith("--") else f"shorthand flag: {name[1:2]!r} in "
+            raise UsageError(f"unknown {what}{name}\nSee 'docker --help'.", options.FLAG_ERROR)
         raise UsageError(f"docker: '{name}' is not a docker command.\nSee 'docker --help'")
     if not rest or rest[0] not in GROUPS[name]:
         raise UsageError(help_text(name).removesuffix("\n"), int(bool(rest)))

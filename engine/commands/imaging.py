@@ -22,7 +22,7 @@ from engine.events import Event
 from engine.host import Container, Host, ImageRecord
 from engine.options import Flag, Options, Usage
 from engine.reference import Reference
-from engine.spec import History
+from engine.spec import History, RunConfig
 
 _FORMAT = Flag("format", "", "string", "Pretty-print using a Go template")
 _NO_TRUNC = Flag("no-trunc", help="Don't truncate output")
@@ -151,6 +151,7 @@ def _do_commit(context: Context, host: Host, options: Options, _fetched: Fetched
     name = named(options.words[1]).familiar if len(options.words) > 1 else ""
     found = container(host, options.words[0], lead=DAEMON)
     parent, upper = context.images[found.manifest], context.upper(found)
+    command = _after_entrypoint(parent, found)
     events: list[Event] = []
     layer = None
     if upper.nodes:
@@ -166,16 +167,13 @@ def _do_commit(context: Context, host: Host, options: Options, _fetched: Fetched
         )
     step = History(
         created=terminal.show_time(context.clock()),
-        created_by=" ".join(found.command),
+        created_by=" ".join(command),
         author=options.value("author"),
         comment=options.value("message"),
     )
     run = msgspec.structs.replace(
-        parent.config.run, Cmd=found.command, Entrypoint=None, Env=found.env or None, WorkingDir=found.workdir
+        parent.config.run, Cmd=command or None, Env=found.env or None, WorkingDir=found.workdir
     )
-    entry = parent.config.run.Entrypoint or ()
-    if entry and found.command[: len(entry)] == entry:
-        run = msgspec.structs.replace(run, Entrypoint=entry, Cmd=found.command[len(entry) :] or None)
     made = imaging.derive(context.blobs, parent, step, run, layer)
     host = host.with_image(ImageRecord(id=made.id, manifest=made.digest, parent=found.image))
     events.append(facts.ImageCommitted(container=found.id, image=made.id, reference=name, empty=layer is None))
@@ -183,6 +181,11 @@ def _do_commit(context: Context, host: Host, options: Options, _fetched: Fetched
         events.append(facts.ImageTagged(reference=name, image=made.id, moved_from=host.references.get(name)))
         host = host.tagged(name, made.id)
     return Outcome(host, (*events, facts.Wrote(text=f"{made.id}\n")))
+
+
+def _after_entrypoint(parent: imaging.Image, found: Container) -> tuple[str, ...]:
+    """A container's command without the entrypoint of its image, which leads it."""
+    return found.command[len(parent.config.run.Entrypoint or ()) :]
 
 
 # inspect
@@ -226,7 +229,7 @@ def image_document(context: Context, host: Host, record: ImageRecord) -> dict[st
         "Comment": last.comment if last else "",
         "Created": loaded.config.created,
         "Author": loaded.config.author,
-        "Config": msgspec.to_builtins(loaded.config.run),
+        "Config": {name: getattr(loaded.config.run, name) for name in RunConfig.__struct_fields__},
         "Architecture": loaded.config.architecture,
         "Os": loaded.config.os,
         "Size": loaded.unpacked(context.layers),
@@ -237,7 +240,7 @@ def image_document(context: Context, host: Host, record: ImageRecord) -> dict[st
 
 def container_document(context: Context, found: Container) -> dict[str, Any]:
     """What ``docker container inspect`` tells of a container."""
-    upper = context.upper(found).unpacked
+    upper, parent = context.upper(found).unpacked, context.images[found.manifest]
     return {
         "Id": found.id,
         "Created": found.created,
@@ -254,12 +257,13 @@ def container_document(context: Context, found: Container) -> dict[str, Any]:
         "Name": f"/{found.name}",
         "Config": {
             "Image": found.requested,
-            "Cmd": list(found.command),
+            "Cmd": _after_entrypoint(parent, found) or None,
+            "Entrypoint": parent.config.run.Entrypoint,
             "Env": list(found.env),
             "WorkingDir": found.workdir,
         },
         "SizeRw": upper,
-        "SizeRootFs": upper + context.images[found.manifest].unpacked(context.layers),
+        "SizeRootFs": upper + parent.unpacked(context.layers),
     }
 
 

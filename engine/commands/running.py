@@ -92,7 +92,7 @@ def _create(
         command=(*(run.Entrypoint or ()), *(command or run.Cmd or ())),
         custom_command=bool(command),
         created=terminal.show_time(context.clock()),
-        env=(*(run.Env or ()), *options.all("env")),
+        env=_environment(options.all("env"), run.Env or ()),
         workdir=options.value("workdir", run.WorkingDir),
     )
     if not made.command:
@@ -117,6 +117,13 @@ def _name(host: Host, asked: str, wanted: str, tags: list[str]) -> str:
     title = (tags[0] if tags else wanted).partition("@")[0].rpartition("/")[2].partition(":")[0]
     title = re.sub(r"[^a-zA-Z0-9_.-]", "-", title).strip("-._") or "container"
     return next(name for n in range(1, len(taken) + 2) if (name := f"{title}-{n}") not in taken)
+
+
+def _environment(own: tuple[str, ...], lower: tuple[str, ...]) -> tuple[str, ...]:
+    """`own` settings, then those of `lower` that they do not replace. A name alone takes the value that it has where
+    docker is called, and here it has none."""
+    set_ = {name: pair for pair in own if (name := pair.partition("=")[0]) != pair}
+    return (*set_.values(), *(pair for pair in lower if pair.partition("=")[0] not in set_))
 
 
 def _do_create(context: Context, host: Host, options: Options, fetched: Fetched | None) -> Outcome:
@@ -236,7 +243,7 @@ def _do_exec(context: Context, host: Host, options: Options, _fetched: Fetched |
     if found.status != "running":
         raise daemon_error(f"Container {found.id} is not running")
     events: list[Event] = []
-    env = (*found.env, *options.all("env"))
+    env = _environment(options.all("env"), found.env)
     workdir = options.value("workdir", found.workdir)
     after, ran = _interpret(context, found, tuple(command), events, env=env, workdir=workdir)
     return Outcome(host.with_container(after), (*events, *_words(ran.out)), ran.status)

@@ -81,7 +81,9 @@ def image(host: Host, text: str) -> ImageRecord:
 
 
 def invalid(text: str) -> CommandError | None:
-    """The daemon's refusal of what names no image because it is no reference; None where it is one."""
+    """The daemon's refusal of what can name no image, being no reference; None where it can, as a whole id does."""
+    if len(text) == 64 and not set(text) - set("0123456789abcdef"):
+        return None
     try:
         references.parse(text)
     except EngineError as error:
