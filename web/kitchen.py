@@ -36,7 +36,7 @@ from engine.journal import Journal, State
 from web import completion, orders, state
 from web.guard import Guard, cookie_name, give_key
 from web.menu import Dish
-from web.scene import Looking
+from web.scene import Looking, settle
 from web.slide import Theme, slide
 from web.terminals import Terminals
 from web.view import KitchenView, Moved, view
@@ -272,7 +272,11 @@ def _answer(kitchen: str, moved: Moved = "") -> AnyResponse:
     """To the owner after a change: the fragment for htmx, a redirect for a plain form."""
     if _wants_fragment():
         return _page(_shop().journal.head(kitchen), mine=True, moved=moved)
-    return redirect(f"{url_for('.show', kitchen=kitchen)}?{_looking_after().query}", 303)
+    looking = _looking_after()
+    if moved == "forward":
+        made = _shop().terminals.lines(kitchen)[-1].events
+        looking = settle(_shop().journal.head(kitchen).host, looking, made)
+    return redirect(f"{url_for('.show', kitchen=kitchen)}?{looking.query}", 303)
 
 
 def _looking_after() -> Looking:

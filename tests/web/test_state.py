@@ -47,9 +47,9 @@ def test_the_same_state_gives_the_same_bytes(app: Flask, busy: Visitor) -> None:
     before = busy.state()
     journal = app.extensions["shop"].journal
     assert state.encode(state.describe(journal, busy.kitchen)) == before
-    busy.press("Undo")
+    busy.press("undo")
     assert busy.state() != before
-    busy.press("Redo")
+    busy.press("redo")
     assert busy.state() == before
 
 
@@ -131,8 +131,8 @@ def test_history_rows_sum_to_the_images_unpacked_size(busy: Visitor) -> None:
 
 
 def test_the_tree_marks_the_way_to_the_head_and_where_undo_and_redo_lead(busy: Visitor) -> None:
-    busy.press("Undo")
-    busy.press("Undo")
+    busy.press("undo")
+    busy.press("undo")
     undone = described(busy)
     busy.type("docker exec one touch /pizza/slice-3/basil")
     found = described(busy)
@@ -146,9 +146,9 @@ def test_the_tree_marks_the_way_to_the_head_and_where_undo_and_redo_lead(busy: V
 
 def test_the_last_transfer_is_the_one_on_the_way_to_the_head(busy: Visitor) -> None:
     for _ in range(5):
-        busy.press("Undo")
+        busy.press("undo")
     assert described(busy)["ledger"]["transfer"]["reference"] == "pizza/cheese:latest"
-    busy.press("Undo")
+    busy.press("undo")
     assert described(busy)["ledger"]["transfer"] is None
 
 
