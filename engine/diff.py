@@ -50,8 +50,11 @@ def diff(union: Union, upper: Upper) -> list[Change]:
         for directory in ancestors(path):
             kinds.setdefault(directory, "C")
 
+    hiding: set[bytes] = set()  # directories in which nothing of the layers shows: opaque ones, and those within them
     for path, node in sorted(upper.nodes.items()):
         found = union.lookup(path)
+        if node.opaque or path.rpartition(b"/")[0] in hiding:
+            hiding.add(path)
         if node.kind == "whiteout":
             if found:
                 tell("D", path)
@@ -60,9 +63,8 @@ def diff(union: Union, upper: Upper) -> list[Change]:
         else:
             if _differs(node, found.entry):
                 tell("C", path)
-            if node.opaque and found.entry.kind == "dir":
-                for name in union.listdir(path):
-                    child = path + b"/" + name
+            if path in hiding and node.kind == found.entry.kind == "dir":
+                for child in (path + b"/" + name for name in union.listdir(path)):
                     if child not in upper.nodes:
                         tell("D", child)
     return [Change(kind, path) for path, kind in sorted(kinds.items())]

@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 OPTIONS = "redirect_dir=off,metacopy=off,index=off,volatile"
 """As the engine has it; volatile only leaves syncs out."""
@@ -138,8 +138,10 @@ def _mknod(path: bytes, kind: str, mode: int, major: int, minor: int) -> None:
 
 
 def _utime(path: bytes, mtime: int | None, follow: bool) -> None:
-    times = {} if mtime is None else {"ns": (mtime, mtime)}
-    os.utime(path, follow_symlinks=follow, **times)
+    if mtime is None:
+        os.utime(path, follow_symlinks=follow)
+    else:
+        os.utime(path, ns=(mtime, mtime), follow_symlinks=follow)
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
@@ -297,13 +299,13 @@ class Machine:
         shutil.rmtree(self.base)
 
 
-def receive(stream: BinaryIO) -> Any:
+def receive(stream: IO[bytes]) -> Any:
     """The next message, or None at the end."""
     head = stream.read(8)
     return pickle.loads(stream.read(struct.unpack("<q", head)[0])) if head else None
 
 
-def send(stream: BinaryIO, message: Any) -> None:
+def send(stream: IO[bytes], message: Any) -> None:
     """One message."""
     data = pickle.dumps(message)
     stream.write(struct.pack("<q", len(data)) + data)
