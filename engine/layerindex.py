@@ -257,7 +257,8 @@ def _join(directory: bytes, name: bytes) -> bytes:
 
 
 def _measured(name: bytes) -> bytes:
-    if len(name) > _NAME_MAX:
+    """`name`, unless it is too long; a whiteout is as long as what it hides, which no file system need hold itself."""
+    if len(name.removeprefix(whiteout.PREFIX)) > _NAME_MAX:
         raise LimitExceeded(f"bytes of the name {display(name[:40])}…", _NAME_MAX)
     return name
 
