@@ -93,5 +93,5 @@ def test_the_web_imports_neither_the_application_nor_the_tests(path: Path) -> No
 
 @pytest.mark.parametrize("path", WEB, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_web_speaks_with_the_journal_and_reaches_for_no_transfer_or_format(path: Path) -> None:
-    below = {"tar", "compression", "remote", "registry", "shell", "archive"}
+    below = {"tar", "compression", "remote", "registry", "archive"}
     assert not engine_modules_imported(path) & below
