@@ -15,7 +15,9 @@ It knows no web framework and no pizza. Modules form a ladder, each importing on
     registry, ocilayout                     the distribution API; a directory or archive of images behind it
     shell, archive, usage                   what reads or edits images and trees
     remote                                  a registry seen from the client's side
+    registries                              which registry answers for a reference
     host                                    the Docker host as one immutable value
-    terminal, commands                      docker's verbs and docker's words
+    context                                 what a command is given beside the host
+    options, terminal, commands             docker's verbs and docker's words
     journal                                 host values over time: undo, redo, jump, fork
 """

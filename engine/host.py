@@ -176,6 +176,7 @@ def held(host: Host, images: Images) -> dict[Digest, int]:
     blobs: dict[Digest, int] = {}
     for manifest in manifests(host):
         blobs |= images[manifest].content
+        blobs[manifest] = images[manifest].size
     return blobs
 
 
@@ -188,7 +189,7 @@ def manifests(host: Host) -> Iterable[Digest]:
 def reach(host: Host, blobs: BlobStore, images: Images, upper: Callable[[Container], Upper]) -> dict[Digest, int]:
     """Every blob that the host reaches, with its size: images whole, uppers with their files' contents, logs."""
     found = held(host, images)
-    others = set(manifests(host))
+    others: set[Digest] = set()
     for container in host.containers.values():
         others |= {digest for digest in (container.upper, container.log) if digest}
         others |= upper(container).digests()

@@ -57,9 +57,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Image:
-    """One loaded image. `digest` names the manifest, `id` the config."""
+    """One loaded image. `digest` names the manifest, which has `size` bytes, `id` the config."""
 
     digest: Digest
+    size: int
     manifest: Manifest
     config: ImageConfig
     layers: tuple[ImageLayer, ...]
@@ -73,7 +74,7 @@ class Image:
 
     @property
     def content(self) -> dict[Digest, int]:
-        """Every blob that the image needs, with its size: manifest excluded (its size is not in itself)."""
+        """Every blob that the image needs beside its manifest, with its size."""
         config = self.manifest.config
         return {config.digest: config.size} | {layer.digest: layer.size for layer in self.layers}
 
@@ -84,22 +85,23 @@ class Image:
 
 def load(blobs: BlobStore, digest: Digest) -> Image:
     """The image whose manifest is `digest`. `BlobUnknown`, or `MalformedDocument` where its parts do not fit."""
-    manifest = spec.manifest_or_index(blobs.read(digest))
+    document = blobs.read(digest)
+    manifest = spec.manifest_or_index(document)
     if not isinstance(manifest, Manifest):
         raise MalformedDocument("manifest", f"{digests.short(digest)} is an index, not one image")
     config = spec.image_config(blobs.read(manifest.config.digest))
-    return assemble(digest, manifest, config)
+    return assemble(digest, len(document), manifest, config)
 
 
-def assemble(digest: Digest, manifest: Manifest, config: ImageConfig) -> Image:
-    """Manifest and config as one value; `MalformedDocument` where they count different layers."""
+def assemble(digest: Digest, size: int, manifest: Manifest, config: ImageConfig) -> Image:
+    """A manifest of `size` bytes and its config as one value; `MalformedDocument` where they count different layers."""
     diff_ids = config.rootfs.diff_ids
     if len(manifest.layers) != len(diff_ids):
         why = f"the manifest has {len(manifest.layers)} layers, the config {len(diff_ids)} diff_ids"
         raise MalformedDocument("image", why)
     rows = zip(manifest.layers, diff_ids, digests.chain(diff_ids), strict=True)
     layers = tuple(ImageLayer(n, d.digest, diff, chain, d.size) for n, (d, diff, chain) in enumerate(rows))
-    return Image(digest, manifest, config, layers, _steps(config))
+    return Image(digest, size, manifest, config, layers, _steps(config))
 
 
 def _steps(config: ImageConfig) -> tuple[Step, ...]:

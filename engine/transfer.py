@@ -110,7 +110,7 @@ def receive(manifest: Manifest, content: bytes, digest: Digest, fetch: Fetch, po
     if pool.room is not None and new > pool.room:
         raise LimitExceeded(f"the image needs {new:,} bytes of new blobs", pool.room)
     config, events = _config(manifest.config, fetch, pool)
-    image = imaging.assemble(digest, manifest, spec.image_config(config))
+    image = imaging.assemble(digest, len(content), manifest, spec.image_config(config))
     events += _layers(image, fetch, pool)
     pool.blobs.put(config, digest=manifest.config.digest)
     pool.blobs.put(content, digest=digest)

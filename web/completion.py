@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from engine import commands, shell
+from engine import commands
 from engine.context import Context
 from engine.errors import EngineError
 from engine.host import Container, Host
@@ -53,7 +53,7 @@ def _candidates(context: Context, host: Host, menu: Iterable[str], words: list[s
         container = _named(host, name)
         return [f"{name}:{one}" for one in _paths(context, container, path)] if container else ()
     if verb == "exec" and typed:
-        return _paths(context, typed, begun) if "/" in begun else shell.WORDS
+        return _paths(context, typed, begun) if "/" in begun else commands.WORDS
     return _names(host, menu, verb)
 
 

@@ -48,7 +48,7 @@ PARTS: Final = (
         "Pin and beads",
         "u-eye",
         "Follow the pin down one slice: a full bead is what you see, a hollow one lies under something else.",
-        "For the chosen directory, which layer's file the union shows (solid) and which entries nothing shows (hollow).",
+        "For the slice's directory: which layer's file the union shows (solid), which entries nothing shows (hollow).",
         "A hidden file is not gone: its bytes stay in its layer, and in everything that is built on it.",
     ),
     Part(

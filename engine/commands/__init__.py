@@ -14,7 +14,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from engine import events as facts
-from engine import options
+from engine import options, shell
 from engine.commands import copying, filing, imaging, pulling, removing, running
 from engine.commands.verb import Fetched, Verb
 from engine.context import Context, Outcome
@@ -74,6 +74,10 @@ GROUPS = MappingProxyType(
     }
 )
 """The same verbs as ``docker image …`` and ``docker container …``."""
+
+
+WORDS = shell.WORDS
+"""What `exec` and `run` know, each word with its usage."""
 
 
 def find(argv: Sequence[str]) -> tuple[Verb, list[str]]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import BinaryIO
+
 from engine import archive
 from engine import events as facts
+from engine import host as hosts
 from engine.commands.verb import DAEMON, Fetched, Verb, container, daemon_error, invalid
 from engine.context import Context, Outcome
 from engine.diff import diff, export
@@ -52,23 +56,34 @@ def _asks_for(word: str, name: str) -> bool:
 
 
 def _do_load(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
-    events: list[Event] = []
     source = options.value("input", "-")
     directory = context.local.path(source) if source != "-" else None
     if directory and directory.is_dir():
-        loaded = archive.load(directory, context.blobs, context.layers, room=context.room)
-    else:
-        with context.local.reader(source) as stream:
-            loaded = archive.load(stream, context.blobs, context.layers, room=context.room)
+        return _adopt(host, _load(context, host, directory))
+    with context.local.reader(source) as stream:
+        return _adopt(host, _load(context, host, stream))
+
+
+def _load(context: Context, host: Host, source: Path | BinaryIO) -> list[archive.Loaded]:
+    return archive.load(
+        source,
+        context.blobs,
+        context.layers,
+        held=hosts.held(host, context.images),
+        room=context.room,
+        progress=context.progress,
+        cancelled=context.cancelled,
+    )
+
+
+def _adopt(host: Host, loaded: list[archive.Loaded]) -> Outcome:
+    """The host with the images of an archive, and with their names."""
+    events: list[Event] = []
     for found in loaded:
         host = host.with_image(ImageRecord(id=found.image.id, manifest=found.image.digest))
         for name in found.references:
             host = host.tagged(name, found.image.id)
-            events.append(facts.ImageLoaded(reference=name, image=found.image.id))
-        if not found.references:
-            events.append(facts.ImageLoaded(reference="", image=found.image.id))
-    if options.on("quiet"):
-        return Outcome(host, tuple(events))
+        events += (facts.ImageLoaded(reference=name, image=found.image.id) for name in found.references or ("",))
     return Outcome(host, tuple(events))
 
 
