@@ -118,8 +118,9 @@ class Union:
     # How a path is judged
 
     def _see(self, path: bytes) -> _Seen | None:
-        if not path:
-            return self._root
+        known = self._directories.get(path) if path else self._root
+        if known:
+            return known
         directory = self._directory(path.rpartition(b"/")[0])
         return self._judge(directory.below, path) if directory else None
 
@@ -139,7 +140,8 @@ class Union:
 
     def _judge(self, above: Sequence[int], path: bytes) -> _Seen | None:
         """`path` as the layers `above`, top first, have it: those that its parent directory is made of."""
-        won: Found | None = None
+        won: Entry | None = None
+        by = -1
         shown: list[int] = []
         below: list[int] = []
         opaque = False
@@ -154,23 +156,23 @@ class Union:
                     return _Seen(Found(entry, position, self._others(path, position, ())), (position,), ())
                 break  # rule 13: a directory above replaced it
             else:
-                if won is None or won.entry.implicit:
-                    won = Found(entry, position)
+                if won is None or won.implicit:
+                    won, by = entry, position
                 if not opaque:
                     shown.append(position)
             if not opaque and (entry is not None or path in self._marked[position]):
                 below.append(position)
             opaque = opaque or path in layer.opaques
-            if opaque and won and not won.entry.implicit:
+            if opaque and won and not won.implicit:
                 break
         if won is None:
             return None
-        top = shown[0] if shown else won.layer
-        return _Seen(won._replace(hides=self._others(path, top, shown)), tuple(shown) or (top,), tuple(below))
+        top = shown[0] if shown else by
+        return _Seen(Found(won, by, self._others(path, top, shown)), tuple(shown) or (top,), tuple(below))
 
     def _others(self, path: bytes, below: int, shown: Sequence[int]) -> tuple[int, ...]:
         """The positions lower than `below` that have an entry of `path` and are not among those `shown`."""
-        return tuple(n for n in range(below) if n not in shown and path in self.layers[n].entries)
+        return tuple([n for n in range(below) if n not in shown and path in self.layers[n].entries]) if below else ()
 
     @cached_property
     def _root(self) -> _Seen:

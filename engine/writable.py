@@ -10,9 +10,9 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, astuple, replace
 
 from engine import events as facts
 from engine.blobs import BlobStore
@@ -319,13 +319,13 @@ class Writable(Merged):
     def _stored(self, draft: Draft) -> Node:
         pieces = chunks(draft.pieces, self.union, self.blobs)
         if draft.size <= INLINE:
-            return Node(**_fields(draft) | {"data": b"".join(pieces)})
-        return Node(**_fields(draft) | {"content": self.blobs.put(pieces, size=draft.size)})
+            return replace(_plain(draft), data=b"".join(pieces))
+        return replace(_plain(draft), content=self.blobs.put(pieces, size=draft.size))
 
     def _check_room(self, path: bytes, size: int, nodes: int = 0) -> None:
         """ENOSPC where `size` more bytes, or so many more nodes, are more than the limits allow."""
         if self._unpacked < 0:
-            self._unpacked = Upper(self._nodes).unpacked
+            self._unpacked = self._upper.unpacked  # nothing grows before it asks here
         if self._unpacked + size > self._limits.unpacked or len(self._nodes) + nodes > self._limits.nodes:
             raise FileError(errno.ENOSPC, path)
 
@@ -340,17 +340,15 @@ class Writable(Merged):
 
 def filled(node: Node, pieces: Content, size: int) -> Node:
     """`node` with a content of `size` bytes, not stored yet unless it is short and at hand."""
-    fields = _fields(node) | {"size": size, "data": b"", "content": None}
-    if not size:
-        return Node(**fields)
-    if size <= INLINE and len(pieces) == 1 and isinstance(pieces[0], bytes):
-        return Node(**fields | {"data": pieces[0]})
-    return Draft(**fields, pieces=pieces)
+    first = pieces[0] if len(pieces) == 1 and size <= INLINE else None
+    data = first if isinstance(first, bytes) else b""
+    node = replace(_plain(node), size=size, data=data, content=None)
+    return node if len(data) == size else Draft(**asdict(node), pieces=pieces)
 
 
-def _fields(node: Node) -> dict[str, Any]:
-    """A node's own fields, by name; not those of a draft."""
-    return {name: getattr(node, name) for name in Node.__struct_fields__}
+def _plain(node: Node) -> Node:
+    """A draft without its pieces, any other node as it is."""
+    return Node(*astuple(node)[:-1]) if isinstance(node, Draft) else node
 
 
 def unprivileged(xattrs: Xattrs) -> Xattrs:
