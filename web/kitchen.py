@@ -33,7 +33,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from engine.errors import CommandError, EngineError
 from engine.journal import Journal, State
-from web import completion, orders, state
+from web import completion, orders, state, welcome
 from web.guard import Guard, cookie_name, give_key
 from web.menu import Dish
 from web.scene import Looking, settle
@@ -61,8 +61,11 @@ class Shop:
 
 @blueprint.get("/")
 def index() -> str:
-    """Invites: open a kitchen, or go back to one that this browser has the key of."""
-    return render_template("index.html", kitchens=_mine(), menu=_shop().menu)
+    """Invites: open a kitchen, look into one, or go back to one that this browser has the key of."""
+    shop = _shop()
+    shown = welcome.state(shop.journal, shop.menu)
+    drawn = view(shop.journal, shop.menu, shown, Looking(), (), mine=False, past=True).picture if shown else None
+    return render_template("index.html", kitchens=_mine(), shown=shown, picture=drawn)
 
 
 @blueprint.post("/")
