@@ -205,6 +205,7 @@ SYMLINKS = [
     (["lib/x", "lib -> usr/lib"], {"lib", "usr/lib/x"}),
     (["lib -> /usr/lib", "usr/", "usr/lib/", "lib/x"], {"lib", "usr", "usr/lib", "usr/lib/x"}),
     (["a/l -> ../b", "a/l/x"], {"a/l", "b/x"}),
+    (["a/l -> /b", "a/l/x"], {"a/l", "b/x"}),
     (["a/l -> ../../../../b", "a/l/x"], {"a/l", "b/x"}),
     (["l -> ..", "l/x"], {"l", "x"}),
     (["l -> /", "l/x"], {"l", "x"}),
