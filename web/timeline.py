@@ -7,6 +7,7 @@ the bytes that its command moved or made, by its events; a step is a place to ju
 from __future__ import annotations
 
 import posixpath
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -79,7 +80,7 @@ def timeline(entries: Sequence[Entry], head: str) -> Timeline:
                 id=entry.id,
                 number=entry.number,
                 label=label(entry.argv, entry.events),
-                command=" ".join(entry.argv),
+                command=shlex.join(entry.argv),
                 bytes=count,
                 word=word,
                 when="past" if n < now else "now" if n == now else "undone",

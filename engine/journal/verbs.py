@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -24,7 +25,7 @@ class JournalVerb:
 
 
 def _moved(state: State, words: str) -> Done:
-    shown = f"{words} state {state.number}" + (f": {' '.join(state.argv)}" if state.argv else "")
+    shown = f"{words} state {state.number}" + (f": {shlex.join(state.argv)}" if state.argv else "")
     return Done(state, 0, f"{shown}\n", "", (), True)
 
 
@@ -39,7 +40,7 @@ def _log(journal: Journal, kitchen: str, _words: list[str]) -> Done:
     for entry in journal.entries(kitchen):
         star = "*" if entry.id == head else " "
         branch = f"  (from {numbers.get(entry.parent or '', '?')})" if entry.parent != before else ""
-        lines.append(f"{star} {entry.number:>4}  {entry.id}  {' '.join(entry.argv) or 'empty'}{branch}\n")
+        lines.append(f"{star} {entry.number:>4}  {entry.id}  {shlex.join(entry.argv) or 'empty'}{branch}\n")
         before = entry.id
     return _said(journal, kitchen, "".join(lines))
 
