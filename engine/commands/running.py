@@ -7,6 +7,7 @@ recorded and never interpreted, so such a container stays open until it is stopp
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeAlias
@@ -278,11 +279,12 @@ def _do_ps(context: Context, host: Host, options: Options, _fetched: Fetched | N
 
 
 def _ps_row(context: Context, host: Host, c: Container, *, whole: bool, sized: bool) -> dict[str, Any]:
-    command = " ".join(c.command)
+    first, *others = c.command
+    command = " ".join((first, *(f"'{word}'" if " " in word else word for word in others)))
     row = {
         "ID": c.id if whole else c.id[:12],
         "Image": c.requested if host.find_image(c.requested) else digests.short(c.image),
-        "Command": f'"{command if whole else terminal.ellipsis(command, 20)}"',
+        "Command": json.dumps(command if whole else terminal.ellipsis(command, 20), ensure_ascii=False),
         "CreatedAt": c.created,
         "RunningFor": terminal.age(c.created, context.clock()),
         "State": c.status,
