@@ -98,13 +98,9 @@ class LayerStore:
         """
         layer = self._layers.get(diff_id)
         if layer is None:
-            with self.lock(diff_id):  # a crowd that asks for it reads it once
+            with self._lock(diff_id):  # a crowd that asks for it reads it once
                 layer = self._layers.get(diff_id) or self._load(blob, diff_id) or self.unpack(blob, diff_id)
         return layer
-
-    def lock(self, diff_id: Digest) -> threading.Lock:
-        """What to hold while a layer is made, so that it is not made twice at a time."""
-        return self._locks[hash(diff_id) % _LOCKS]
 
     def unpack(
         self, blob: Digest, diff_id: Digest | None = None, progress: Callable[[int], None] | None = None
@@ -117,7 +113,15 @@ class LayerStore:
         """
         return self._make(blob, diff_id, progress)[0]
 
-    def reread(self, blob: Digest, diff_id: Digest, offset: int, size: int) -> bytes:
+    def proved(self, blob: Digest, diff_id: Digest) -> bool:
+        """Whether `blob` was read here and was the layer `diff_id`; what a stranger's config says is no proof."""
+        return self._files.read(_proof_name(blob)) == diff_id.encode()
+
+    def _lock(self, diff_id: Digest) -> threading.Lock:
+        """What to hold while a layer is made, so that it is not made twice at a time."""
+        return self._locks[hash(diff_id) % _LOCKS]
+
+    def _reread(self, blob: Digest, diff_id: Digest, offset: int, size: int) -> bytes:
         """Read the layer again, and of its tar `size` bytes from `offset` on: before anybody can evict them."""
         return self._make(blob, diff_id, None, offset, size)[1]
 
@@ -144,10 +148,6 @@ class LayerStore:
         self._files.write(_proof_name(blob), actual.encode())
         return self._remember(blob, saved), wanted
 
-    def proved(self, blob: Digest, diff_id: Digest) -> bool:
-        """Whether `blob` was read here and was the layer `diff_id`; what a stranger's config says is no proof."""
-        return self._files.read(_proof_name(blob)) == diff_id.encode()
-
     def _parse(
         self,
         blob: Digest,
@@ -155,12 +155,13 @@ class LayerStore:
         write: Callable[[bytes], None],
         progress: Callable[[int], None] | None,
     ) -> Index:
-        """One pass over a blob. Inflating, half of the work, runs ahead in a thread of its own."""
+        """One pass over a blob. Inflating, half of the work, runs ahead in a thread of its own where it is long."""
         limits = self._limits
         reader, indexer = tar.Reader(limits.extension), Indexer(limits)
         with self._blobs.open(blob) as stream, ThreadPoolExecutor(1) as thread:
             pieces = iter(partial(stream.read, CHUNK), b"")
-            for chunk in _ahead(decompress(pieces, limit=limits.unpacked, ratio=limits.ratio), thread):
+            chunks = decompress(pieces, limit=limits.unpacked, ratio=limits.ratio)
+            for chunk in _ahead(chunks, thread) if self._blobs.size(blob) > CHUNK else chunks:
                 update(chunk)
                 for member in reader.feed(chunk):
                     indexer.add(member)
@@ -202,10 +203,10 @@ class _Tar:
     def read(self, offset: int, size: int) -> bytes:
         data = self._cached(offset, size)
         if data is None:
-            with self.store.lock(self.diff_id):  # a crowd that misses it makes it once
+            with self.store._lock(self.diff_id):  # a crowd that misses it makes it once
                 data = self._cached(offset, size)
                 if data is None:
-                    data = self.store.reread(self.blob, self.diff_id, offset, size)
+                    data = self.store._reread(self.blob, self.diff_id, offset, size)
         return data
 
     def _cached(self, offset: int, size: int) -> bytes | None:

@@ -219,6 +219,20 @@ def test_random_damage_is_an_error_of_the_engine_or_harmless(
                 ]
 
 
+def test_only_what_was_read_here_is_proved(blobs: Counted, cache: Path) -> None:
+    blob = blobs.put(gzip.compress(TAR))
+    store = LayerStore(blobs, cache)
+    assert not store.proved(blob, DIFF_ID)
+    with pytest.raises(DigestMismatch):
+        store.unpack(blob, OTHER)
+    assert not store.proved(blob, OTHER)
+    store.unpack(blob, DIFF_ID)
+    assert store.proved(blob, DIFF_ID)
+    assert LayerStore(blobs, cache).proved(blob, DIFF_ID)
+    assert not store.proved(blob, OTHER)
+    assert not store.proved(OTHER, DIFF_ID)
+
+
 # The cache may be torn
 
 
