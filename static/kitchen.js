@@ -67,9 +67,23 @@
     return true;
   }
 
+  // One command a line, but for what a quote or a backslash holds together, as in a shell.
+  function commands(text) {
+    const lines = [""];
+    let quote = "";
+    for (let n = 0; n < text.length; n++) {
+      let piece = text[n];
+      if (piece === "\n" && !quote) { lines.push(""); continue; }
+      if (piece === "\\" && quote !== "'") { piece += text[++n] ?? ""; if (piece === "\\\n") continue; }
+      else if (quote ? piece === quote : piece === "'" || piece === '"') quote = quote ? "" : piece;
+      lines[lines.length - 1] += piece;
+    }
+    return lines.map((line) => line.trim()).filter(Boolean);
+  }
+
   const queue = [];
   function send(field) {
-    const lines = field.value.split("\n").map((line) => line.trim()).filter(Boolean);
+    const lines = commands(field.value);
     if (!lines.length) return;
     lines.forEach(keep);
     at = 0;
@@ -104,7 +118,7 @@
   const slice = () => Number($("#picture")?.dataset.slice || 3);
   const turn = (step) => follow($(`.slice[data-slice="${(slice() - 1 + step + 8) % 8 + 1}"]`));
   function climb(step) {
-    const rows = $$("#picture .row-hit a").reverse();
+    const rows = $$("#picture .row-hit a:not(.blob)").reverse();
     const now = rows.findIndex((row) => row.getAttribute("aria-current"));
     follow(rows[now < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.max(0, Math.min(rows.length - 1, now + step))]);
   }
@@ -199,18 +213,29 @@
 
   // After a swap: say it, scroll the slip, keep the focus, run the next line, play what happened
 
-  let focused = "";
+  // Where the control that had the focus is gone or greyed out, the focus goes to what now stands in its place.
+  let focused = "", beside = null;
+  const able = (element) => element?.isConnected && element !== document.body && !element.disabled && element.checkVisibility();
+  const controls = (part) => $$("button, a[href], summary, textarea, select", part).filter(able);
   document.addEventListener("htmx:before:swap", () => {
-    focused = document.activeElement?.id || "";
+    const had = document.activeElement;
+    const part = had?.closest("#kitchen > [id], #kitchen .left > [id]");
+    focused = had?.id || "";
+    beside = part ? { part: part.id, at: controls(part).indexOf(had) } : null;
     window.whaleMotion?.before(kitchen());
   });
+  function refocus() {
+    if (able(document.activeElement)) return;
+    const named = focused ? document.getElementById(focused) : /^[.#]/.test(pressed) ? $(pressed) : null;
+    const there = beside && controls(document.getElementById(beside.part) ?? kitchen());
+    const back = able(named) ? named : there?.[Math.max(0, Math.min(there.length - 1, beside.at))];
+    back?.focus({ preventScroll: true });
+  }
   document.addEventListener("htmx:after:swap", () => {
-    if (document.activeElement === document.body) {
-      const back = focused ? document.getElementById(focused) : pressed.startsWith(".") || pressed.startsWith("#") ? $(pressed) : null;
-      back?.focus({ preventScroll: true });
-    }
+    if (focused || beside || pressed) refocus();
     pressed = "";
-    $("#narration").textContent = $("#headline")?.textContent.trim() ?? "";
+    const told = $("#headline")?.textContent.trim() ?? "";
+    $("#narration").textContent = kitchen()?.dataset.moved === "back" ? `Undone. ${told}` : told;
     settle();
     window.whaleMotion?.after(kitchen());
     const field = prompt();

@@ -8,22 +8,9 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, sync_playwright
 
 import app as application
 from tests.web.given import Clock, Visitor, ids
-
-QUIET = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-"""Chromium as a tool: no display, nothing that calls home."""
 
 
 @pytest.fixture
@@ -57,12 +44,3 @@ def visitor(app: Flask) -> Visitor:
     visitor = Visitor(app)
     visitor.open()
     return visitor
-
-
-@pytest.fixture(scope="session")
-def browser(chromium: Path) -> Iterator[Browser]:
-    """The system's Chromium, driven; one for the whole run."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        yield browser
-        browser.close()
