@@ -41,12 +41,16 @@ _FILES: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One button: its words, the docker command, the symbol beside them, whether it is the one to press next."""
+    """One button: its words, the docker command, the symbol beside them, whether it is the one to press next.
+
+    `brief` is the command with its middle left out, for where there is no room; what is posted is always the whole.
+    """
 
     label: str
     command: str
     symbol: str = "u-terminal"
     main: bool = False
+    brief: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,17 +150,19 @@ def _slice(context: Context, container: Container, name: str, directory: str) ->
 def _add(name: str, directory: str, topping: str) -> Order:
     words, text = TOPPINGS[topping]
     script = f"echo {shlex.quote(text)} > {_path(directory, topping)}"
-    return Order(f"Add {words}", f"docker exec {name} sh -c {_quoted(script)}", f"i-{_SYMBOLS.get(topping, topping)}")
+    command = f"docker exec {name} sh -c {_quoted(script)}"
+    return Order(f"Add {words}", command, f"i-{_SYMBOLS.get(topping, topping)}", brief=f"docker exec … > {topping}")
 
 
 def _change(name: str, directory: str, file: str) -> Order:
     label = "Dip the crust" if file == "crust" else f"Change {file}"
     script = f"echo hot sauce >> {_path(directory, file)}"
-    return Order(label, f"docker exec {name} sh -c {_quoted(script)}", "i-hot-sauce")
+    return Order(label, f"docker exec {name} sh -c {_quoted(script)}", "i-hot-sauce", brief=f"docker exec … >> {file}")
 
 
 def _take(name: str, directory: str, file: str) -> Order:
-    return Order(f"Pick {file} off", f"docker exec {name} rm {_path(directory, file)}", "o-napkin")
+    command = f"docker exec {name} rm {_path(directory, file)}"
+    return Order(f"Pick {file} off", command, "o-napkin", brief=f"docker exec … rm {file}")
 
 
 def write(container: str, path: str, text: str) -> str:

@@ -120,14 +120,15 @@ def moved(events: Sequence[Event]) -> tuple[int, Literal["", "sent", "copied", "
 
 def label(argv: Sequence[str], events: Sequence[Event]) -> str:
     """A few words for a step, from what happened rather than from what was typed."""
+    made = next((event for event in events if isinstance(event, facts.ContainerCreated)), None)
+    if made:
+        return f"{'create' if argv[:1] == ('create',) else 'run'} {made.name}"
     for event in events:
         match event:
             case facts.ImagePulled(reference=reference):
                 return f"pull {_short(reference)}"
             case facts.ImageCommitted(reference=reference):
                 return f"commit {_short(reference)}" if reference else "commit"
-            case facts.ContainerCreated(name=name):
-                return f"run {name}" if argv[:1] != ("create",) else f"create {name}"
             case facts.FileCopiedUp(kind=kind, path=path) if kind != "dir":
                 return f"change {posixpath.basename(path)}"
             case facts.PathWhitedOut(path=path) | facts.PathRemoved(path=path):
