@@ -5,7 +5,8 @@ It knows no web framework and no pizza. Modules form a ladder, each importing on
     errors, digest, reference, whiteout     words and their grammar
     spec                                    OCI and docker JSON documents
     events                                  what happened, in past tense
-    blobs, files, pax, tar, compression     bytes by digest; files that can be made again; how layers are packed
+    blobs, files                            bytes by digest; files that can be made again
+    pax, ustar, tar, compression            how layers are packed
     layer, layerindex, layerwriter          a layer as an index over its tar; reading and writing one
     layerstore                              layers by diff_id, read once
     union, upper, content, merged           many layers seen as one tree; a container's change set on top

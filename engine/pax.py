@@ -55,14 +55,14 @@ def _record(key: bytes, value: bytes) -> bytes:
 def text(value: bytes) -> bytes:
     """A name."""
     if b"\0" in value:
-        raise ValueError("a name with a NUL in it")
+        raise ValueError(f"a pax record has the name {value[:40]!r}, with a NUL in it")
     return value
 
 
 def number(value: bytes) -> int:
     """A whole number."""
     if not value.isdigit() or len(value) > _LENGTH_DIGITS:
-        raise ValueError("no whole number")
+        raise ValueError(f"a pax record has {value[:40]!r} for a whole number")
     return int(value)
 
 
@@ -70,7 +70,7 @@ def nanoseconds(value: bytes) -> int:
     """A decimal number of seconds, as nanoseconds; what is below one is dropped."""
     found = _SECONDS.fullmatch(value)
     if not found:
-        raise ValueError("no number of seconds")
+        raise ValueError(f"a pax record has {value[:40]!r} for a time in seconds")
     count = int(found[2]) * _NANO + int((found[3] or b"")[:9].ljust(9, b"0"))
     return -count if found[1] else count
 

@@ -17,12 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, Final, NoReturn
-from zlib import adler32
 
 import msgspec
 from msgspec.structs import replace
 
-from engine import pax
+from engine import pax, ustar
 from engine.errors import LimitExceeded, MalformedLayer, Unsupported
 from engine.events import display
 from engine.pax import Xattrs
@@ -127,18 +126,22 @@ class Reader:
                 continue
             if self._zeros:
                 _fail(here, "an entry follows a zero block, so readers would disagree on where the archive ends")
-            if flag not in _EXTENSIONS:
-                member = self._member(block, flag, here)
-                yield member
-                whole = member.offset + member.size
-                here = whole + padding(member.size)
-                continue
-            size = self._extension_size(block, here)
             begin = here + BLOCK
-            if begin + size + padding(size) > end:
-                break
-            self._extend(flag, piece[begin - base : begin - base + size], here)
-            here = begin + size + padding(size)
+            try:
+                if flag not in _EXTENSIONS:
+                    member = self._member(block, flag, begin)
+                    whole = begin + member.size
+                    here = whole + padding(member.size)
+                else:
+                    size = self._extension_size(block)
+                    if begin + size + padding(size) > end:
+                        break
+                    self._extend(flag, piece[begin - base : begin - base + size])
+                    here = begin + size + padding(size)
+                    continue
+            except ValueError as error:
+                _fail(here, str(error))
+            yield member
         self._next, self._whole = here, whole
         self._tail = piece[here - base :] if self._zeros < 2 else b""
         self._base = end - len(self._tail)
@@ -153,136 +156,79 @@ class Reader:
         if self._zeros < 2 and (self._tail or self._whole > self._base):
             _fail(self._base, "the tar ends in the middle of an entry")
 
-    def _member(self, block: bytes, flag: bytes, here: int) -> Member:
-        member = _decode(block, flag, here)
+    def _member(self, block: bytes, flag: bytes, offset: int) -> Member:
+        member = _decode(block, flag, offset)
         if self._records or self._globals or self._long:
-            member = self._amended(member, here)
+            member = self._amended(member)
         if flag == b"\0" and member.name.endswith(b"/"):
             member = replace(member, kind="dir")  # V7 had no other way to say so
         if member.kind != "file" and member.size:
             member = replace(member, size=0)
         if not (0 <= member.uid <= _ID_MAX and 0 <= member.gid <= _ID_MAX):
-            _fail(here, f"{display(member.name)} has the impossible owner {member.uid}:{member.gid}")
+            raise ValueError(f"{display(member.name)} has the impossible owner {member.uid}:{member.gid}")
         if not 0 <= member.size <= _INT64_MAX:
-            _fail(here, f"{display(member.name)} has the impossible size {member.size}")
+            raise ValueError(f"{display(member.name)} has the impossible size {member.size}")
         if not -_INT64_MAX <= member.mtime <= _INT64_MAX:  # as far as 64 bits go: the years 1677 to 2262
             member = replace(member, mtime=max(-_INT64_MAX, min(member.mtime, _INT64_MAX)))
         return member
 
-    def _amended(self, member: Member, here: int) -> Member:
+    def _amended(self, member: Member) -> Member:
         """`member` with what the extended headers before it say; those of its own are thereby used up."""
         records = self._globals | self._records
         said: dict[str, Any] = {"xattrs": pax.xattrs(records)}
         for key, value in records.items():
             if key in _AMENDMENTS and value:
                 field, convert = _AMENDMENTS[key]
-                try:
-                    said[field] = convert(value)
-                except ValueError as error:
-                    _fail(here, f"the pax record {key.decode()} is {value[:40]!r}, {error}")
+                said[field] = convert(value)
             elif key.startswith(pax.SPARSE):
-                _refuse(_SPARSE, records.get(b"GNU.sparse.name", member.name), here)
+                raise _sparse(records.get(b"GNU.sparse.name", member.name))
         said |= self._long
         if member.kind not in _LINKS:
             said.pop("target", None)
         self._records, self._long = {}, {}
         return replace(member, **said)
 
-    def _extension_size(self, block: bytes, here: int) -> int:
-        _check(block, _number(block[148:156], here), here)
-        size = _number(block[124:136], here)
+    def _extension_size(self, block: bytes) -> int:
+        size = ustar.size(block)
         if size < 0:
-            _fail(here, f"an extended header has the impossible size {size}")
+            raise ValueError(f"an extended header has the impossible size {size}")
         if size > self._limit:
             raise LimitExceeded(f"an extended tar header of {size:,} bytes", self._limit)
         return size
 
-    def _extend(self, flag: bytes, data: bytes, here: int) -> None:
+    def _extend(self, flag: bytes, data: bytes) -> None:
         """Keep what an extended header says of the next entry, or a global one of all that follow."""
         if flag in _LONG:
             self._long[_LONG[flag]] = data.partition(b"\0")[0]
-            return
-        try:
-            records = pax.parse(data)
-        except ValueError as error:
-            _fail(here, str(error))
-        if flag == _PAX:
-            self._records |= records
-            return
-        self._globals |= records
-        held = sum(len(key) + len(value) for key, value in self._globals.items())
-        if held > self._limit:
-            raise LimitExceeded(f"global tar headers of {held:,} bytes", self._limit)
+        elif flag == _PAX:
+            self._records |= pax.parse(data)
+        else:
+            self._globals |= pax.parse(data)
+            held = sum(len(key) + len(value) for key, value in self._globals.items())
+            if held > self._limit:
+                raise LimitExceeded(f"global tar headers of {held:,} bytes", self._limit)
 
 
-def _decode(block: bytes, flag: bytes, here: int) -> Member:
+def _decode(block: bytes, flag: bytes, offset: int) -> Member:
     """What one header block says by itself."""
-    mode, uid, gid, size, seconds = _numbers(block, here)
+    mode, uid, gid, size, seconds = ustar.numbers(block)
     name = block[:100].partition(b"\0")[0]
     kind = _KINDS.get(flag)
+    if flag == _SPARSE:
+        raise _sparse(name)
     if kind is None:
-        _refuse(flag, name, here)
+        raise ValueError(f"{display(name)} has the unknown type {flag!r}")
     if block[345] and block[257:263] == b"ustar\0":
         name = block[345:500].partition(b"\0")[0] + b"/" + name
     target = block[157:257].partition(b"\0")[0] if kind in _LINKS else b""
-    major = minor = 0
-    if kind in _DEVICES:
-        major, minor = _number(block[329:337], here), _number(block[337:345], here)
-        if not (0 <= major <= _MAJOR_MAX and 0 <= minor <= _MINOR_MAX):
-            _fail(here, f"{display(name)} has the impossible device number {major}:{minor}")
-    return Member(kind, name, mode & 0o7777, uid, gid, seconds * _NANO, size, target, here + BLOCK, major, minor)
+    major, minor = ustar.device(block) if kind in _DEVICES else (0, 0)
+    if not (0 <= major <= _MAJOR_MAX and 0 <= minor <= _MINOR_MAX):
+        raise ValueError(f"{display(name)} has the impossible device number {major}:{minor}")
+    return Member(kind, name, mode & 0o7777, uid, gid, seconds * _NANO, size, target, offset, major, minor)
 
 
-def _numbers(block: bytes, here: int) -> tuple[int, int, int, int, int]:
-    """Mode, user id, group id, size and mtime in seconds of a header, once its checksum is found right."""
-    fields = block[100:156]
-    if not fields.translate(None, b"01234567\0 "):
-        spaced = fields.replace(b"\0", b" ")
-        try:
-            _check(block, int(spaced[48:], 8), here)
-            return (
-                int(spaced[:8], 8),
-                int(spaced[8:16], 8),
-                int(spaced[16:24], 8),
-                int(spaced[24:36], 8),
-                int(spaced[36:48], 8),
-            )
-        except ValueError:
-            pass  # an empty field, or one with something after its end
-    _check(block, _number(fields[48:], here), here)
-    mode, uid, gid = (_number(fields[at : at + 8], here) for at in (0, 8, 16))
-    return mode, uid, gid, _number(fields[24:36], here), _number(fields[36:48], here)
-
-
-def _check(block: bytes, expected: int, here: int) -> None:
-    """Compare the sum of a header's bytes, its checksum field read as eight spaces.
-
-    The low half of an Adler-32 is one plus the sum of the bytes, modulo 65521, which 256 bytes cannot reach.
-    """
-    total = adler32(block[:256]) % 65536 + adler32(block[256:]) % 65536 - adler32(block[148:156]) % 65536
-    actual = total - 1 + 8 * ord(" ")
-    if actual != expected:
-        high = sum(byte > 127 for byte in block[:148] + block[156:])
-        if actual - 256 * high != expected:  # some old writers summed signed characters
-            _fail(here, f"no tar header: its checksum is {expected}, its bytes sum to {actual}")
-
-
-def _number(field: bytes, here: int) -> int:
-    """A numeric field: octal text up to a NUL, or base-256, two's complement, where its first bit is set (GNU)."""
-    if field[0] & 0x80:
-        bits = 8 * len(field) - 1
-        value = int.from_bytes(field, "big") & ((1 << bits) - 1)
-        return value - (1 << bits) if field[0] & 0x40 else value
-    text = field.partition(b"\0")[0].strip(b" ")
-    if text.translate(None, b"01234567"):
-        _fail(here, f"the numeric field {field!r} is neither octal nor base-256")
-    return int(text or b"0", 8)
-
-
-def _refuse(flag: bytes, name: bytes, here: int) -> NoReturn:
-    if flag == _SPARSE:
-        raise Unsupported(f"the sparse file {display(name)} in a layer")
-    _fail(here, f"{display(name)} has the unknown type {flag!r}")
+def _sparse(name: bytes) -> Unsupported:
+    return Unsupported(f"the sparse file {display(name)} in a layer")
 
 
 def _fail(here: int, why: str) -> NoReturn:
@@ -324,24 +270,18 @@ def header(member: Member) -> bytes:
 
 def _ustar(member: Member, flag: bytes, seconds: int, told: Container[bytes]) -> bytes:
     """One header block. A number that a pax record has `told` stands as 0, a name as its first hundred bytes."""
-
-    def number(key: bytes, value: int, width: int) -> bytes:
-        return b"%0*o\0" % (width - 1, 0 if key in told else value)
-
-    device = (b"%07o\0" * 2) % (member.major, member.minor) if member.kind in _DEVICES else bytes(16)
-    block = b"".join(
-        (
-            member.name[:100].ljust(100, b"\0"),
-            number(b"mode", member.mode, 8),
-            number(b"uid", member.uid, 8),
-            number(b"gid", member.gid, 8),
-            number(b"size", member.size, 12),
-            number(b"mtime", seconds, 12),
-            b" " * 8,
-            flag,
-            member.target[:100].ljust(100, b"\0"),
-            b"ustar\x0000".ljust(72, b"\0"),
-            device,
-        )
-    ).ljust(BLOCK, b"\0")
-    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
+    device = member.kind in _DEVICES
+    parts = (
+        member.name[:100].ljust(100, b"\0"),
+        ustar.octal(member.mode, 8),
+        ustar.octal(0 if b"uid" in told else member.uid, 8),
+        ustar.octal(0 if b"gid" in told else member.gid, 8),
+        ustar.octal(0 if b"size" in told else member.size, 12),
+        ustar.octal(0 if b"mtime" in told else seconds, 12),
+        b" " * 8,
+        flag,
+        member.target[:100].ljust(100, b"\0"),
+        b"ustar\x0000".ljust(72, b"\0"),
+        ustar.octal(member.major, 8) + ustar.octal(member.minor, 8) if device else b"",
+    )
+    return ustar.sealed(b"".join(parts).ljust(BLOCK, b"\0"))
