@@ -57,9 +57,9 @@ def make_stack(rng: random.Random) -> list[Specification]:
     """One to three layers that add, replace, merge, hide and make opaque."""
     layers: list[Specification] = []
     below: dict[bytes, str] = {}
-    for _ in range(rng.choice((1, 2, 2, 3))):
+    for _ in range(rng.choice((1, 2, 3, 3))):
         layer: Specification = {b"": make_node(rng, "dir", mode=0o755)}
-        for _ in range(rng.randrange(3, 14)):
+        for _ in range(rng.randrange(3, 18)):
             _add(rng, layer, below)
         layer = dict(sorted(layer.items()))
         layers.append(layer)
@@ -74,7 +74,9 @@ def _add(rng: random.Random, layer: Specification, below: dict[bytes, str]) -> N
     steps = parent.split(b"/") if parent else []
     for depth in range(1, len(steps) + 1):
         at = b"/".join(steps[:depth])
-        if layer.setdefault(at, make_node(rng, "dir"))["kind"] != "dir":
+        if at not in layer:
+            layer[at] = make_node(rng, "dir", opaque=below.get(at) == "dir" and rng.random() < 0.1)
+        if layer[at]["kind"] != "dir":
             return
     lower = [path for path in below if path.rpartition(b"/")[0] == parent and path]
     path = rng.choice(lower) if lower and rng.random() < 0.5 else _join(parent, rng.choice(NAMES))

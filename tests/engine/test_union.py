@@ -335,7 +335,7 @@ def test_a_union_shows_what_applying_the_layers_one_by_one_leaves(seed: int) -> 
 
 def compare(layers: list[Layer]) -> None:
     union, expected = Union(layers), applied(layers)
-    assert {path: (found.layer, found.entry) for path, found in union.walk()} == dict(sorted(expected.items()))
+    assert [(path, (found.layer, found.entry)) for path, found in union.walk()] == sorted(expected.items())
     for path in {path for one in layers for path in one.entries} - {b""}:
         found = Union(layers).lookup(path)
         assert (found and (found.layer, found.entry)) == expected.get(path)
