@@ -97,7 +97,7 @@ def _single(
     subject, table = writer.subject, writer.table
     rows, lens = _stack(writer, layer)
     is_container = subject.upper is not None
-    called, more = calls(subject, table, 172.0 if lens else TOP) if is_container else ((), "")
+    called, more = calls(subject, table, 172.0 if lens else TOP) if is_container else ((), None)
     rest, front = table.pie()
     kind = kind_of(writer)
     places = table.places(lambda number: address(number, layer))
@@ -171,7 +171,7 @@ def _empty(held: Mapping[Digest, Blob], account: Ledger, page: Page, chosen: int
         rows=(),
         tub=None,
         calls=(),
-        more="",
+        more=None,
         heads="",
         notes=(Note(6, "An empty plate", ("pull an image", "to begin")),),
         brackets=(),

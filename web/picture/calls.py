@@ -10,34 +10,38 @@ from web.picture.geometry import AXIS, MOVED, Point, polar
 from web.picture.labels import Need, spread
 from web.picture.plan import Table
 from web.picture.subject import Change, Subject
-from web.picture.view import Call, Copied
-from web.picture.words import cut, size, width
+from web.picture.view import Call, Copied, More
+from web.picture.words import counted, cut, size, width
 
 TOP, BOTTOM = 62.0, 318.0
 SQUARE = 77.0
 _MOST = 4
 
 
-def calls(subject: Subject, table: Table, top: float = TOP) -> tuple[tuple[Call, ...], str]:
+def calls(subject: Subject, table: Table, top: float = TOP) -> tuple[tuple[Call, ...], More | None]:
     """The changes worth a label, from above to below and none above `top`, and a word on the rest."""
     told = _worth(subject)
     chosen = _choose(told, table)
     square = next((change for change in chosen if change.kind == "C" and _copied(subject, change)), None)
     drafts = sorted(((_anchor(table, change), change) for change in chosen), key=lambda item: (item[0].y, item[0].x))
-    needs = []
-    for anchor, change in drafts:
-        needs.append(Need(anchor.y, 22, 96 if change is square else 36))
-    while len(needs) > 1 and sum(need.above + need.below for need in needs) > BOTTOM - top:
-        drop = next((i for i in range(len(needs) - 1, -1, -1) if drafts[i][1] is not square), 0)
-        needs.pop(drop)
-        drafts.pop(drop)
-    lines = spread(needs, top, BOTTOM)
+
+    def needs() -> list[Need]:
+        return [Need(anchor.y, 22, 96 if change is square else 36) for anchor, change in drafts]
+
+    def room() -> float:
+        return BOTTOM - top - (18 if len(told) > len(drafts) else 0)
+
+    while len(drafts) > 1 and sum(need.above + need.below for need in needs()) > room():
+        drafts.pop(next((i for i in range(len(drafts) - 1, -1, -1) if drafts[i][1] is not square), 0))
+    lines = spread(needs(), top, top + room())
     out = [
         _call(subject, table, change, anchor, line, change is square)
         for (anchor, change), line in zip(drafts, lines, strict=True)
     ]
     left = len(told) - len(out)
-    return tuple(out), f"and {left} more in docker diff {subject.name}" if left else ""
+    if not left or not out:
+        return tuple(out), None
+    return tuple(out), More(f"and {counted(left, 'more change')}", round(lines[-1] + needs()[-1].below + 12, 1))
 
 
 def _worth(subject: Subject) -> list[Change]:
@@ -129,13 +133,9 @@ def _call(subject: Subject, table: Table, change: Change, anchor: Point, line: f
     if change.kind == "A":
         notes = ("New here; nothing was copied.",)
     elif change.kind == "D":
-        notes = ("A napkin hides it; its bytes stay below.",)
+        notes = ("A napkin hides it; its bytes stay.",)
     elif copied is None:
-        notes = (
-            ("The whole file was copied up, then changed.",)
-            if node and node.kind == "file"
-            else ("Its mode or owner changed.",)
-        )
+        notes = ("Copied up whole, then changed.",) if node and node.kind == "file" else ("Its mode or owner changed.",)
     elif copied.changed:
         notes = (f"The square: {size(copied.size)}.", "The dot in the ring:", f"the {size(copied.changed)} changed.")
     else:

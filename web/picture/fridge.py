@@ -36,44 +36,34 @@ def fridge(
     tint: Callable[[Digest], str],
 ) -> Fridge:
     """The fridge beside `rows` (top first), holding `blobs`."""
-    largest = max((b.content for b in blobs.values()), default=1) or 1
-    scale = ROOM / largest
-    shelves: list[Shelf] = []
+    dense = any(row.dense for row in rows)
+    tall = 13.0 if dense else 26.0
+    led: list[tuple[float, list[Blob]]] = []
     drawn: set[Digest] = set()
     for row in rows:
-        digests = [part.digest for part in row.parts if part.digest not in drawn and part.digest in blobs]
-        digests = list(dict.fromkeys(digests))
-        if not digests:
-            continue
+        digests = dict.fromkeys(part.digest for part in row.parts if part.digest in blobs and part.digest not in drawn)
         drawn.update(digests)
-        tall = 13.0 if row.dense else 26.0
-        shelves.append(_shelf(row.y, tall, [blobs[d] for d in digests], scale, page, tint, led=True))
-    dense = any(row.dense for row in rows)
-    others = [b for d, b in blobs.items() if d not in drawn]
+        if digests:
+            led.append((row.y, [blobs[digest] for digest in digests]))
+    others = sorted((b for d, b in blobs.items() if d not in drawn), key=lambda b: -b.content)
+    scale = min((_scale(some) for _, some in [*led, (0, others)] if some), default=1.0)
+    shelves = [_shelf(y, tall, some, scale, page, tint, led=True) for y, some in led]
     top = min((shelf.y for shelf in shelves), default=HEIGHT - 60.0)
-    divider = top - (62 if shelves and shelves[0].over else 48)
+    divider = max(186.0, top - (62 if shelves and shelves[0].over else 48) - (64 if others else 0))
+    divider = min(divider, 330.0 if others else 380.0)
     if others:
-        divider -= 64
-    divider = max(divider, 186.0)
-    loose = 380.0
-    if not others:
-        divider = min(divider, loose)
-    else:
-        divider = min(divider, 330.0)
-        shelves.insert(
-            0,
-            _shelf(
-                divider + (46 if dense else 58),
-                13.0 if dense else 26.0,
-                sorted(others, key=lambda b: -b.content),
-                scale,
-                page,
-                tint,
-                led=False,
-            ),
-        )
+        shelves.insert(0, _shelf(divider + (46 if dense else 58), tall, others, scale, page, tint, led=False))
     key = f"{account.saved} %" if account.saved else size(account.stored)
     return Fridge(account, _door(divider, key), divider, tuple(shelves), len(blobs), _papers(account, blobs))
+
+
+def _scale(blobs: Sequence[Blob]) -> float:
+    """Units a byte, at which the boxes of one shelf just fit."""
+    return (ROOM - _gap(blobs) * (len(blobs) - 1)) / max(1, sum(blob.content for blob in blobs))
+
+
+def _gap(blobs: Sequence[Blob]) -> float:
+    return GAP if len(blobs) < 20 else GAP / 3
 
 
 def _papers(account: Ledger, blobs: Mapping[Digest, Blob]) -> int:
@@ -112,11 +102,9 @@ def _shelf(
     *,
     led: bool,
 ) -> Shelf:
-    """One shelf with its boxes; where more stand than fit side by side, all are narrowed alike."""
+    """One shelf with its boxes; all are drawn to `scale`, in units a byte."""
     widths = [max(SLIVER, b.content * scale) for b in blobs]
-    gap = GAP if len(blobs) > 1 else 0
-    total = sum(widths) + gap * (len(blobs) - 1)
-    squeeze = min(1.0, ROOM / total)
+    gap = _gap(blobs)
     x, boxes = BOXES, []
     for blob, wide in zip(blobs, widths, strict=True):
         says = (
@@ -127,7 +115,7 @@ def _shelf(
             Box(
                 blob.digest,
                 round(x, 1),
-                round(wide * squeeze, 2),
+                round(wide, 2),
                 blob.content,
                 blob.unpacked,
                 tint(blob.digest),
@@ -136,7 +124,7 @@ def _shelf(
                 says,
             )
         )
-        x += (wide + gap) * squeeze
+        x += wide + gap
     taken = x - gap - BOXES
     content = sum(b.content for b in blobs)
     many = "" if len(blobs) == 1 else counted(len(blobs), "box", "boxes")

@@ -157,7 +157,7 @@ def both(
         rows=tuple(rows),
         tub=None,
         calls=(),
-        more="",
+        more=None,
         heads=heads(left.table, first.places),
         notes=(),
         brackets=(),

@@ -14,7 +14,7 @@ from web.picture.rows import STRENGTH, Writer, tints
 from web.picture.stack import MANY
 from web.picture.subject import Blob, Subject
 from web.picture.view import Bead, Heading, Kind, Lying, Place, State, Tub
-from web.picture.words import counted, listed, size
+from web.picture.words import counted, cut, listed, size, width
 
 Address = Callable[[int | None, int | None], str]
 """The address within the page that shows a slice and a layer."""
@@ -49,7 +49,17 @@ def kind_of(writer: Writer) -> Kind:
 
 
 def heading(subject: Subject) -> Heading:
-    return Heading(subject.kind, subject.name, subject.sub, subject.key)
+    """Whom the picture shows, and how much of that fits over the label column."""
+    room = 238 - width(subject.kind, "sans", 13)
+    large = 112.0 if subject.upper is not None else 240 - width(subject.kind, "sans", 19)
+    return Heading(
+        subject.kind,
+        subject.name,
+        cut(subject.sub, 246, "sans", 13),
+        subject.key,
+        cut(subject.name, room, "serif", 20),
+        cut(subject.name, large, "serif", 23 if subject.upper is not None else 28),
+    )
 
 
 def heads(table: Table, places: Sequence[Place]) -> str:

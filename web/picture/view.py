@@ -235,6 +235,14 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class More:
+    """How many changes have no label."""
+
+    words: str
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
 class Tub:
     """A container's upper in its Tupperware."""
 
@@ -373,6 +381,10 @@ class Heading:
     name: str
     sub: str
     key: str
+    title: str
+    """The name as far as there is room for it."""
+    short: str
+    """The same in large type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,7 +451,7 @@ class PizzaView:
     """Top first."""
     tub: Tub | None
     calls: tuple[Call, ...]
-    more: str
+    more: More | None
     heads: str
     notes: tuple[Note, ...]
     brackets: tuple[Bracket, ...]

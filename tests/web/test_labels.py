@@ -1,0 +1,213 @@
+"""Labels never collide: for 1 to 125 layers, long names, long commands, many recipe cards, with or without a container."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+from xml.etree.ElementTree import Element
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from engine.layer import Layer
+from tests.web.drawn import blobs_of, classed, dipped, held, image, layer, made, names, tree
+from web.picture import stack as planner
+from web.picture.labels import Need, spread
+from web.picture.words import cut, width
+from web.pizza import Above, Change, Subject, picture
+
+Type = Literal["wide", "close", "slim"]
+# Font and size of each class of words, as picture.css has them at each composition.
+_FONTS = {
+    "name": ("serif", 15.5, 19, 22),
+    "size": ("bold", 14.5, 18, 21),
+    "file": ("bold", 13, 16, 16),
+    "note": ("sans", 13, 14.8, 19),
+    "words": ("mono", 11.5, 13.5, 13.5),
+    "digest": ("mono", 11.5, 13.5, 13.5),
+    "number": ("sans", 13, 13, 13),
+    "thing": ("sans", 13.5, 16, 16),
+    "who": ("serif", 20, 23, 28),
+    "letter-word": ("bold", 13, 13, 13),
+    "zoom": ("bold", 11, 11, 11),
+    "big": ("serif", 46, 46, 46),
+}
+_HIDDEN = {
+    "wide": {"large"},
+    "close": {"small", "sub"},
+    "slim": {"small", "sub", "heads", "on-slice"},
+}
+_SHIFT = re.compile(r"translate\(([-\d.]+)[ ,]([-\d.]+)\)")
+
+
+@dataclass(frozen=True)
+class Words:
+    """Where some words stand in the picture."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    text: str
+
+    def meets(self, other: Words) -> bool:
+        """Whether they cover each other, by more than a hair."""
+        across = min(self.right, other.right) - max(self.left, other.left)
+        down = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return across > 1 and down > 1.5
+
+
+def words_of(
+    element: Element, kind: Type, x: float = 0, y: float = 0, inside: frozenset[str] = frozenset()
+) -> Iterator[Words]:
+    """All words below an element, measured as the widest of the style sheet's fonts."""
+    classes = set(element.get("class", "").split())
+    if classes & _HIDDEN[kind]:
+        return
+    if kind != "wide" and "row" in inside and classes & {"words", "digest"}:
+        return
+    if kind == "slim" and "call" in inside and "note" in classes:
+        return
+    shift = _SHIFT.search(element.get("transform", ""))
+    if shift:
+        x, y = x + float(shift[1]), y + float(shift[2])
+    if element.tag == "text":
+        yield _measured(element, classes | (inside & {"at-end"}), kind, x, y)
+        return
+    for child in element:
+        yield from words_of(child, kind, x, y, inside | classes)
+
+
+def _measured(element: Element, classes: set[str], kind: Type, x: float, y: float) -> Words:
+    spans = [(classes, element.text or "", 0.0)]
+    for part in element:
+        names_of = set(part.get("class", "").split())
+        if not names_of & _HIDDEN[kind]:
+            spans.append((names_of, part.text or "", float(part.get("dx", 0))))
+    wide, tall = 0.0, 0.0
+    for span, text, gap in spans:
+        if text.strip():
+            font, size = _font(span or classes, kind)
+            wide += gap + width(text.strip(), font, size)  # type: ignore[arg-type]
+            tall = max(tall, size)
+    left = x + float(element.get("x", 0))
+    base = y + float(element.get("y", 0))
+    if element.get("text-anchor") == "end" or classes & {"size", "digest", "at-end"}:
+        left -= wide
+    elif element.get("text-anchor") == "middle" or classes & {"letter-word", "zoom"}:
+        left -= wide / 2
+    return Words(left, base - 0.74 * tall, left + wide, base + 0.2 * tall, "".join(t for _, t, _ in spans).strip())
+
+
+def _font(classes: set[str], kind: Type) -> tuple[str, float]:
+    for name, (font, *sizes) in _FONTS.items():
+        if name in classes:
+            return font, sizes[("wide", "close", "slim").index(kind)]
+    return "sans", 13
+
+
+def collisions(subject: Subject, kind: Type = "wide", **more: object) -> list[str]:
+    """Every pair of words of the label column that cover each other, and all that leave it."""
+    view = picture(subject, blobs_of(subject) if subject.key == "made" else held(*names()), **more)  # type: ignore[arg-type]
+    found = [words for words in words_of(classed(tree(view), "labels")[0], kind) if words.text]
+    out = [f"{a.text!r} covers {b.text!r}" for a, b in combinations(found, 2) if a.meets(b)]
+    room = 636 if kind == "wide" else 640
+    out += [f"{a.text!r} leaves the column" for a in found if a.right > room or a.left < 386]
+    return out + [f"{a.text!r} leaves the picture" for a in found if a.bottom > 626 or a.top < 0]
+
+
+_words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=70)
+_names = _words.map(lambda word: word.replace("/", "|").strip()).filter(lambda w: w not in ("", ".", ".."))
+
+
+@st.composite
+def subjects(draw: st.DrawFn) -> Subject:
+    """Images and containers as they come, and worse."""
+    count = draw(st.one_of(st.integers(1, 12), st.sampled_from([13, 40, 100, 125])))
+    pizza = draw(st.booleans())
+    long = draw(st.lists(_names, min_size=1, max_size=6))
+    layers: list[Layer] = []
+    commands: list[str | None] = []
+    for n in range(count):
+        name = long[n % len(long)].encode()
+        place = b"pizza/slice-%d/" % (n % 8 + 1) if pizza else b"usr/%d/" % (n % 5)
+        size = draw(st.sampled_from([0, 3, 999_999, 10**6, 123_456_789_012]))
+        layers.append(layer((n, name, pizza, size), {place + name: size, place + b"crust": size}))
+        commands.append(draw(st.one_of(st.none(), _words)))
+    cards = draw(st.dictionaries(st.integers(0, count - 1), st.lists(_words, min_size=1, max_size=9), max_size=6))
+    if not draw(st.booleans()):
+        return made(layers, commands, cards)
+    upper, changes, changed = {}, [], {}
+    for n, kind in enumerate(draw(st.lists(st.sampled_from("ACD"), max_size=9))):
+        place = b"pizza/slice-%d/" % (n % 8 + 1) if pizza else b"usr/%d/" % (n % 5)
+        path = place + (b"crust" if kind != "A" else long[n % len(long)].encode() + b"!")
+        upper[path] = Above("whiteout") if kind == "D" else Above("file", draw(st.sampled_from([0, 52, 65547, 10**10])))
+        changes.append(Change(kind, path))  # type: ignore[arg-type]
+        changed[path] = 11
+    return made(layers, commands, cards, upper=upper, changes=changes, changed=changed.get, size=10**10)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    subjects(), st.integers(1, 8), st.one_of(st.none(), st.integers(0, 124)), st.sampled_from(["wide", "close", "slim"])
+)
+def test_labels_never_collide(subject: Subject, chosen: int, one: int | None, kind: Type) -> None:
+    assert collisions(subject, kind, chosen=chosen, layer=one) == []
+
+
+@pytest.mark.parametrize("kind", ["wide", "close", "slim"])
+@pytest.mark.parametrize("name", [*names(), ""])
+def test_the_labels_of_the_menu_do_not_collide(name: str, kind: Type) -> None:
+    assert collisions(image(name) if name else dipped(), kind) == []
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 600), st.floats(0, 30), st.floats(0, 40)), min_size=1, max_size=12),
+    st.floats(0, 50),
+)
+def test_spread_lines_keep_order_and_distance(raw: list[tuple[float, float, float]], top: float) -> None:
+    needs = [Need(*one) for one in sorted(raw)]
+    total = sum(need.above + need.below for need in needs)
+    lines = spread(needs, top, top + total + 10)
+    for (upper, above), (lower, below) in zip(
+        zip(needs, lines, strict=True), [*zip(needs, lines, strict=True)][1:], strict=False
+    ):
+        assert below - above >= upper.below + lower.above - 1e-6
+    assert lines[0] - needs[0].above >= top - 1e-6
+    assert lines[-1] + needs[-1].below <= top + total + 10 + 1e-6
+
+
+def test_lines_that_have_room_stand_where_they_want() -> None:
+    assert spread([Need(100, 20, 20), Need(200, 20, 20)], 0, 300) == [100, 200]
+    assert spread([Need(100, 20, 20), Need(110, 20, 20)], 0, 300) == [85, 125]
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.just(0)), max_size=40), st.integers(0, 12), st.integers(0, 12), st.floats(120, 300)
+)
+def test_gathering_loses_no_layer_and_keeps_the_chosen_one_alone(
+    shape: list[int | None], count: int, chosen: int, room: float
+) -> None:
+    steps: list[int | None] = []
+    for one in shape:
+        made_so_far = sum(step is not None for step in steps)
+        steps.append(None if one is None or made_so_far >= count else made_so_far)
+    chosen = min(chosen, max(0, count - 1))
+    rows = planner.gather(planner.rows(steps, count), [10**n for n in range(count)], room, chosen)
+    assert [n for row in rows for n in row.layers] == list(range(count))
+    assert sorted(i for row in rows for i in row.cards) == [i for i, step in enumerate(steps) if step is None]
+    if count:
+        assert next(row for row in rows if chosen in row.layers).layers == (chosen,)
+    assert sum(planner.pitch(a, b) for a, b in zip(rows, rows[1:], strict=False)) <= room
+
+
+@example("Jalapeños", 40)
+@given(st.text(max_size=60), st.integers(10, 300))
+def test_cut_words_fit(words: str, room: int) -> None:
+    shown = cut(words, room, "serif", 16)
+    assert width(shown, "serif", 16) <= room or len(shown) <= 2
+    assert shown == " ".join(words.split()) or shown.endswith("…")
