@@ -69,6 +69,8 @@ class Snapshot(Writable):
             self._check_name(place.path, path)
             content, size = self._take(data)
             self._create(place, filled(self._new(place.path, "file", mode & 0o7777), content, size))
+            if size:
+                self._tell(facts.FileWritten, place.path, written=size, size=size)
             return
         self._check_writable(place, path)
         content, size = self._take(data)
