@@ -128,10 +128,8 @@ def layer(
         for depth in range(1, len(parts)):
             entries.setdefault(b"/".join(parts[:depth]), Entry("dir", 0o755, 0, 0, 0))
         entries[path] = Entry("file", 0o644, 0, 0, 0, size)
-    files_of = {path: entry for path, entry in entries.items()}
-    return Layer(
-        digest("diff", name), sum(files.values()), files_of, frozenset(whiteouts), frozenset(opaques), _Nothing()
-    )
+    hides = frozenset(whiteouts), frozenset(opaques)
+    return Layer(digest("diff", name), sum(files.values()), entries, *hides, _Nothing())
 
 
 def made(

@@ -1,11 +1,11 @@
-"""Labels never collide: for 1 to 125 layers, long names, long commands, many recipe cards, with or without a container."""
+"""Labels never collide: for 1 to 125 layers, long names and commands, many recipe cards, image or container."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Literal
 from xml.etree.ElementTree import Element
 
@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.layer import Layer
-from tests.web.drawn import blobs_of, classed, dipped, held, image, layer, made, names, tree
+from tests.web.drawn import blobs_of, classed, container, dipped, held, image, layer, made, names, tree
 from web.picture import stack as planner
 from web.picture.labels import Need, spread
 from web.picture.words import cut, width
@@ -165,6 +165,14 @@ def test_the_labels_of_the_menu_do_not_collide(name: str, kind: Type) -> None:
     assert collisions(image(name) if name else dipped(), kind) == []
 
 
+@pytest.mark.parametrize("kind", ["wide", "slim"])
+@pytest.mark.parametrize("one", [0, 3, 5, 50, 93, 95, 97, 99])
+def test_the_labels_of_a_lens_do_not_collide_wherever_it_is(one: int, kind: Type) -> None:
+    dip = next(name for name in names() if "dip" in name)
+    assert collisions(image(dip), kind, layer=one) == []
+    assert collisions(container(dip, {}, []), kind, layer=one) == []
+
+
 @given(
     st.lists(st.tuples(st.floats(0, 600), st.floats(0, 30), st.floats(0, 40)), min_size=1, max_size=12),
     st.floats(0, 50),
@@ -173,9 +181,7 @@ def test_spread_lines_keep_order_and_distance(raw: list[tuple[float, float, floa
     needs = [Need(*one) for one in sorted(raw)]
     total = sum(need.above + need.below for need in needs)
     lines = spread(needs, top, top + total + 10)
-    for (upper, above), (lower, below) in zip(
-        zip(needs, lines, strict=True), [*zip(needs, lines, strict=True)][1:], strict=False
-    ):
+    for (upper, above), (lower, below) in pairwise(zip(needs, lines, strict=True)):
         assert below - above >= upper.below + lower.above - 1e-6
     assert lines[0] - needs[0].above >= top - 1e-6
     assert lines[-1] + needs[-1].below <= top + total + 10 + 1e-6
@@ -202,7 +208,7 @@ def test_gathering_loses_no_layer_and_keeps_the_chosen_one_alone(
     assert sorted(i for row in rows for i in row.cards) == [i for i, step in enumerate(steps) if step is None]
     if count:
         assert next(row for row in rows if chosen in row.layers).layers == (chosen,)
-    assert sum(planner.pitch(a, b) for a, b in zip(rows, rows[1:], strict=False)) <= room
+    assert sum(planner.pitch(a, b) for a, b in pairwise(rows)) <= room
 
 
 @example("Jalapeños", 40)

@@ -10,8 +10,23 @@ from hypothesis import strategies as st
 
 from engine.union import Union
 from tests.web.drawn import (
-    EDITED, blobs_of, classed, container, dipped, facts, held, image, layer, made, markup, names, shown, stack, text, tree,
-)  # fmt: skip
+    EDITED,
+    blobs_of,
+    classed,
+    container,
+    dipped,
+    facts,
+    held,
+    image,
+    layer,
+    made,
+    markup,
+    names,
+    shown,
+    stack,
+    text,
+    tree,
+)
 from web.picture.fridge import SLIVER
 from web.picture.pair import aligned
 from web.picture.survey import survey
