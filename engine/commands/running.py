@@ -8,6 +8,7 @@ recorded and never interpreted, so such a container stays open until it is stopp
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeAlias
@@ -21,15 +22,18 @@ from engine import shell, terminal
 from engine.commands import pulling
 from engine.commands.verb import DAEMON, Fetched, Verb, container, daemon_error, image, over_each, reference
 from engine.context import Context, Outcome
-from engine.errors import CommandError
+from engine.errors import CommandError, EngineError
 from engine.events import Event
 from engine.host import Container, Host
 from engine.options import Flag, Options, Usage
 from engine.reference import Reference
+from engine.snapshot import Snapshot
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
-_UNKNOWN = 127
 _RUN_ERROR = 125
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where docker looks commands up, unless an image says."""
+_PASSWD_MAX = 1 << 20
 Stream: TypeAlias = Literal["stdout", "stderr"]
 
 
@@ -161,12 +165,6 @@ def _begin(context: Context, host: Host, made: Container, *, attached: bool) -> 
             events.append(facts.Wrote(text=words, stream="stderr"))
         return host.with_container(made), (*events,), 0
     made, ran = _interpret(context, made, made.command, events, env=made.env, workdir=made.workdir)
-    if ran.status == _UNKNOWN:
-        events.append(
-            facts.Wrote(
-                text=f'docker: {DAEMON}exec: "{made.command[0]}": not known to the kitchen shell.\n', stream="stderr"
-            )
-        )
     if attached:
         events += _words(ran.out)
     log = [*_log(context, made), *ran.out]
@@ -192,9 +190,19 @@ def _interpret(
 ) -> tuple[Container, shell.Ran]:
     """Run a command by the kitchen shell; the container with its new upper, and what was printed."""
     with_files = context.edit(made, events.append)
-    variables = dict(pair.partition("=")[::2] for pair in env)
+    variables = {"PATH": _PATH, "HOSTNAME": made.id[:12], "HOME": _home(with_files)}
+    variables |= dict(pair.partition("=")[::2] for pair in env)
     ran = shell.run(command, with_files, env=variables, cwd=workdir or "/", cancelled=context.cancelled)
     return replace(made, upper=context.store(with_files.freeze())), ran
+
+
+def _home(files: Snapshot) -> str:
+    """The home directory of root by the container's own /etc/passwd, the root directory without one."""
+    try:
+        users = [line.split(b":") for line in files.read(b"etc/passwd", limit=_PASSWD_MAX).splitlines()]
+    except EngineError:
+        return "/"
+    return next((os.fsdecode(user[5]) for user in users if len(user) > 5 and user[2] == b"0"), "/")
 
 
 def _words(out: Iterable[tuple[Stream, bytes]]) -> list[Event]:

@@ -20,8 +20,8 @@ OLD: Final = (
 """Paths below /odd that the image has, or had."""
 NEW: Final = ("n1", "n2", "dir/n1", "dir/n2", "group/n1", "tmp/n1", "n1/n2", "dir/n1/n1", "empty/n1", "opaque/hidden")
 _FIFO: Final = "files/fifo"
-_OPENS: Final = ("<", ">", "cat", "head", "cp")
-"""What a fifo would block."""
+_OPENS: Final = ("<", ">", "cat", "head", "{b}")
+"""Operations that a fifo would block, now or once it has another name."""
 
 _ON_ONE: Final = (
     "echo {text} > {a}",

@@ -287,6 +287,24 @@ def test_a_life_of_two_containers(box: Twins) -> None:
     box.same("rm", "-f", "box", "other")
 
 
+def test_a_shell_is_given_the_same_environment(box: Twins) -> None:
+    box.same("run", "--name", "box", IMAGE, "sh", "-c", "echo $PATH $HOME $PWD $HOSTNAME")
+    box.same("run", "--name", "other", "-e", "PATH=/bin", "-e", "A=b=c", ENTRY, "echo $PATH $A $SAUCE $PWD")
+
+
+COMPLAINTS = """
+cd /odd; rm nope; mkdir dir; rmdir dir; ls nope; cp nope x; mv nope x; chmod 600 nope; chown 0 nope; touch nope/x
+echo > dir; echo > nope/x; cat < nope; ln nope x; ln -s a link; mkdir a/b; rm dir; cp dir x; head nope; wc nope
+cat nope; stat nope; find nope; rmdir big; mv dir big; mv big dir/a/b; rmdir nope; nope-cmd; test -e nope; echo $?
+rm -r .; cat link-broken; cp big big; mkdir -p big/x; mkdir empty empty/x
+"""
+
+
+def test_complaints_are_in_the_same_words(box: Twins) -> None:
+    ran(box, COMPLAINTS.strip().replace("\n", "; "))
+    agree(box)
+
+
 # cp
 
 
