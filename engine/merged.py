@@ -22,6 +22,7 @@ from engine.blobs import BlobStore
 from engine.content import Content, Span, chunks, cut
 from engine.errors import FileError, LimitExceeded
 from engine.layer import Entry
+from engine.nodes import Nodes
 from engine.union import Found, Union, ancestors
 from engine.upper import Node, Upper
 
@@ -79,9 +80,8 @@ class Merged:
 
     def __init__(self, union: Union, upper: Upper, blobs: BlobStore) -> None:
         self.union, self.blobs = union, blobs
-        self._nodes = upper.nodes
+        self._nodes = Nodes(upper.nodes)
         self._root = upper.root
-        self._children: dict[bytes, set[bytes]] | None = None
 
     # Reading
 
@@ -157,11 +157,10 @@ class Merged:
     def lower(self, path: bytes) -> Found | None:
         """What the layers have at `path` and the upper's directories above it let through, whatever the upper has at
         the path itself: what an unlink there must hide (rule 31)."""
-        if self._nodes:
-            for directory in ancestors(path):
-                node = self._nodes.get(directory)
-                if node is not None and (node.opaque or node.kind != "dir"):
-                    return None
+        for directory in ancestors(path):
+            node = self._nodes.get(directory)
+            if node is not None and (node.opaque or node.kind != "dir"):
+                return None
         return self.union.lookup(path)
 
     def merges(self, directory: bytes) -> bool:
@@ -255,21 +254,11 @@ class Merged:
 
     def _names(self, directory: bytes) -> list[bytes]:
         """The names in a directory that is there, sorted (rule 34)."""
-        own = self._index().get(directory, set())
+        own = self._nodes.names(directory)
         lower = self.union.listdir(directory) if self.merges(directory) else {}
         if not own:
             return list(lower)
-        whiteouts = {name for name in own if self._nodes[_join(directory, name)].kind == "whiteout"}
-        return sorted((lower.keys() | own) - whiteouts)
-
-    def _index(self) -> dict[bytes, set[bytes]]:
-        """By directory, the names of the upper's nodes directly below it, whiteouts included."""
-        if self._children is None:
-            self._children = {}
-            for path in self._nodes:
-                parent, _, name = path.rpartition(b"/")
-                self._children.setdefault(parent, set()).add(name)
-        return self._children
+        return sorted(name for name in lower.keys() | own if self.at(_join(directory, name)).node)
 
 
 def _components(path: bytes) -> list[bytes]:

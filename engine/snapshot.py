@@ -108,7 +108,7 @@ class Snapshot(Writable):
             pieces = resize(self.content(self.at(place.path)), node.size, size)
             node = filled(replace(node, mtime=self._now()), pieces, size)
             self._tell(facts.FileWritten, place.path, written=0, size=size, truncated=not size)
-        self._set(place.path, node)
+        self._put(place.path, node)
 
     # Names
 
@@ -144,12 +144,7 @@ class Snapshot(Writable):
             raise FileError(errno.EPERM, old)
         assert source.node
         self._check_room(new, source.node.size, 2 + len(self._missing(source.path)) + len(self._missing(place.path)))
-        node = self._copy_up(source, "link")
-        names = self._groups().setdefault(node.inode, {source.path})
-        node = replace(node, names=node.names + 1)
-        self._create(place, node)
-        names.add(place.path)
-        self._set(source.path, node)
+        self._link(source, place)
 
     def unlink(self, path: bytes) -> None:
         """Removes a name; what the layers have there is hidden by a whiteout (rule 31). EISDIR."""
@@ -190,7 +185,7 @@ class Snapshot(Writable):
         if _same(source, target):
             return
         self._check_replaceable(source, target, old, new)
-        for path in (b"", *(self._subtree(source.path) if source.kind == "dir" else ())):
+        for path in (b"", *(self._nodes.below(source.path) if source.kind == "dir" else ())):
             self._check_name(target.path + path[len(source.path) :], new)
         self._move(source, target)
 
@@ -261,7 +256,7 @@ class Snapshot(Writable):
         inherits = bool(parent.mode & SETGID)
         if inherits and kind == "dir":
             mode |= SETGID
-        return Node(kind, mode, 0, parent.gid if inherits else 0, self._now(), inode=self._next_inode())
+        return Node(kind, mode, 0, parent.gid if inherits else 0, self._now(), inode=self._nodes.new_inode())
 
     def _vacant(self, path: bytes) -> Place:
         """Where something new may stand; EEXIST where something does."""

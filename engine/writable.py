@@ -46,8 +46,6 @@ def ignore(_event: Event) -> None:
 class Writable(Merged):
     """See the module; `Snapshot` for the parameters."""
 
-    _nodes: dict[bytes, Node]
-
     def __init__(
         self,
         union: Union,
@@ -60,20 +58,17 @@ class Writable(Merged):
         emit: Callable[[Event], None] = ignore,
     ) -> None:
         super().__init__(union, upper, blobs)
-        self._nodes = dict(upper.nodes)
-        self._upper, self._changed = upper, False
+        self._upper = upper
         self._now, self._container, self._emit = now, container, emit
         self._limits = limits or Limits()
         self._unpacked = -1  # counted when somebody asks first
         self._held = 0
-        self._inode = 0
-        self._links: dict[int, set[bytes]] | None = None
 
     def freeze(self) -> Upper:
         """The upper as it stands. Contents of more than 4 KiB are stored as blobs, a piece at a time."""
-        if self._changed:
+        if self._nodes.changed or self._root is not self._upper.root:
             self._store()
-            self._upper, self._changed = Upper(dict(sorted(self._nodes.items())), self._root), False
+            self._upper = Upper(dict(sorted(self._nodes.items())), self._root)
         return self._upper
 
     def now(self) -> int:
@@ -102,7 +97,7 @@ class Writable(Merged):
             entry.mtime,
             0,
             entry.target,
-            self._next_inode(),
+            self._nodes.new_inode(),
             1,
             entry.major,
             entry.minor,
@@ -125,23 +120,32 @@ class Writable(Merged):
     # Making, removing, moving
 
     def _create(self, place: Place, node: Node) -> None:
-        """Have `node`, a new file or a new name of one, where nothing is."""
-        path, linked = place.path, node.names > 1
-        self._reserve(path, 0 if linked else node.size + len(node.target), nodes=1 + len(self._missing(path)))
+        """Have `node`, a new file, where nothing is."""
+        path = place.path
+        self._reserve(path, node.size + len(node.target), nodes=1 + len(self._missing(path)))
         covers, hidden = path in self._nodes, self.lower(path)
-        self._copy_up_parents(path, "link" if linked else "mkdir" if node.kind == "dir" else "create")
+        self._copy_up_parents(path, "mkdir" if node.kind == "dir" else "create")
         self._put(path, node)
         self._touch_parent(path)
-        size = 0 if linked else node.size
-        self._tell(facts.FileCreated, path, kind=node.kind, size=size, over_whiteout=covers)
+        self._tell(facts.FileCreated, path, kind=node.kind, size=node.size, over_whiteout=covers)
         if node.opaque and hidden and hidden.entry.kind == "dir":
             self._tell(facts.DirectoryMadeOpaque, path)
+
+    def _link(self, source: Place, place: Place) -> None:
+        """Have one more name, where nothing is, for what is at `source`, copied up (rule 30)."""
+        path = place.path
+        self._copy_up(source, "link")
+        covers = path in self._nodes
+        self._copy_up_parents(path, "link")
+        node = self._nodes.link(source.path, path)
+        self._touch_parent(path)
+        self._tell(facts.FileCreated, path, kind=node.kind, over_whiteout=covers)
 
     def _remove(self, place: Place, cause: str) -> None:
         """Take away what is at `place`, a directory that shows nothing or anything else; hide the layers' (rule 31)."""
         path, node, hidden = place.path, place.node, self.lower(place.path)
         assert node
-        self._reserve(path, 0, nodes=1 + len(self._missing(path)))
+        self._check_room(path, 0, len(self._missing(path)) + (path not in self._nodes))
         self._copy_up_parents(path, cause)
         if path in self._nodes:
             self._drop(path)
@@ -158,15 +162,15 @@ class Writable(Merged):
         it becomes opaque, whether or not it has anything to hide, as the kernel does."""
         old, new = source.path, target.path
         hidden, covered = self.lower(old), self.lower(new)
-        self._reserve(old, 0, nodes=2 + len({*self._missing(old), *self._missing(new)}))
+        parents = {*self._missing(old), *self._missing(new)}
+        self._check_room(old, 0, len(parents) + (old not in self._nodes) + (hidden is not None))
         self._copy_up(source, "rename")
         self._copy_up_parents(new, "rename")
         if new in self._nodes:
             replaced = self._drop(new)
             if replaced.kind != "whiteout":
                 self._tell(facts.PathRemoved, new, kind=replaced.kind, size=replaced.size)
-        for path in (old, *self._subtree(old)):
-            self._shift(path, new + path[len(old) :])
+        self._nodes.move(old, new)
         node = self._mark_opaque(new, new)
         self._tell(facts.PathRenamed, old, to=display(new))
         if hidden:
@@ -180,7 +184,8 @@ class Writable(Merged):
 
     def _mark_opaque(self, path: bytes, place: bytes) -> Node:
         """Make the upper's own directory at `path` opaque where its `place` is in a merged one."""
-        node = self._nodes[path]
+        node = self._nodes.get(path)
+        assert node
         if node.kind == "dir" and self.merges(place.rpartition(b"/")[0]):
             node = replace(node, opaque=True)
             self._put(path, node)
@@ -191,7 +196,7 @@ class Writable(Merged):
     def _change(self, place: Place, cause: str, what: str, **attributes: object) -> None:
         """Set attributes of what is at `place`."""
         node = self._copy_up(place, cause)
-        self._set(place.path, replace(node, **attributes))
+        self._put(place.path, replace(node, **attributes))
         self._tell(facts.AttributesChanged, place.path, what=what)
 
     def _rewrite(
@@ -204,88 +209,29 @@ class Writable(Merged):
         before, held = ((), 0) if truncated else (self.content(self.at(path)), node.size)
         pieces, length = overwrite(before, held, start, data), max(held, start + size)
         node = replace(node, mtime=self._now(), xattrs=unprivileged(node.xattrs))
-        self._set(path, filled(node, pieces, length))
+        self._put(path, filled(node, pieces, length))
         self._tell(facts.FileWritten, path, written=size, size=length, truncated=truncated)
         if self._held > _HELD:
             self._store()
 
-    # The tables
-
     def _put(self, path: bytes, node: Node) -> None:
-        """Have `node` at `path` alone."""
-        self._changed = True
-        if not path:
+        """Have `node` at `path`, and at the other names of its file."""
+        if path:
+            self._nodes.put(path, node)
+        else:
             self._root = node
-            return
-        if path not in self._nodes and self._children is not None:
-            parent, _, name = path.rpartition(b"/")
-            self._children.setdefault(parent, set()).add(name)
-        self._nodes[path] = node
-
-    def _set(self, path: bytes, node: Node) -> None:
-        """Have `node` at every name that the upper's file at `path` has."""
-        for name in self._groups()[node.inode] if node.names > 1 else (path,):
-            self._put(name, node)
 
     def _drop(self, path: bytes) -> Node:
         """Take what the upper has at `path` away, with the whiteouts below it."""
-        self._changed = True
-        node = self._nodes[path]
-        if node.kind == "dir" or self._children is not None:
-            for name in self._index().pop(path, set()):
-                del self._nodes[path + b"/" + name]
-            parent, _, name = path.rpartition(b"/")
-            self._index()[parent].discard(name)
-        del self._nodes[path]
-        if node.names > 1:
-            links = self._groups()
-            names = links[node.inode]
-            names.discard(path)
-            for name in names:
-                self._nodes[name] = replace(node, names=len(names))
-            if len(names) == 1:
-                del links[node.inode]
-        elif self._unpacked >= 0:
-            self._unpacked -= node.size + len(node.target)
+        node = self._nodes.drop(path)
+        if node.names == 1:
+            self._reserve(path, -node.size - len(node.target))
         return node
-
-    def _shift(self, old: bytes, new: bytes) -> None:
-        """Move one node to another path."""
-        node = self._nodes.pop(old)
-        for path, change in ((old, set.discard), (new, set.add)):
-            parent, _, name = path.rpartition(b"/")
-            change(self._index().setdefault(parent, set()), name)
-        self._nodes[new] = node
-        if node.names > 1:
-            self._groups()[node.inode].symmetric_difference_update((old, new))
-
-    def _subtree(self, directory: bytes) -> list[bytes]:
-        """The paths of the upper's nodes below a directory, parents first."""
-        found, todo = [], [directory]
-        while todo:
-            at = todo.pop()
-            below = [at + b"/" + name for name in self._index().get(at, ())]
-            found += below
-            todo += below
-        return found
-
-    def _groups(self) -> dict[int, set[bytes]]:
-        """By inode, the names of each file of the upper that has more than one."""
-        if self._links is None:
-            self._links = {}
-            for path, node in self._nodes.items():
-                if node.names > 1:
-                    self._links.setdefault(node.inode, set()).add(path)
-        return self._links
 
     def _touch_parent(self, path: bytes) -> None:
         """The directory of `path`, by now the upper's, or the root, changes now."""
         parent = path.rpartition(b"/")[0]
         self._put(parent, replace(self._copy_up(self.at(parent), "touch"), mtime=self._now()))
-
-    def _next_inode(self) -> int:
-        self._inode = (self._inode or max((node.inode for node in self._nodes.values()), default=0)) + 1
-        return self._inode
 
     # Content and room
 
@@ -308,12 +254,9 @@ class Writable(Merged):
 
     def _store(self) -> None:
         """Store the content of every draft."""
-        stored: dict[int, Node] = {}
-        for path, node in self._nodes.items():
-            if isinstance(node, Draft):
-                if node.inode not in stored:
-                    stored[node.inode] = self._stored(node)
-                self._nodes[path] = stored[node.inode]
+        for path, node in list(self._nodes.items()):
+            if isinstance(node, Draft) and isinstance(self._nodes.get(path), Draft):  # not by another name
+                self._nodes.put(path, self._stored(node))
         self._held = 0
 
     def _stored(self, draft: Draft) -> Node:
@@ -326,7 +269,8 @@ class Writable(Merged):
         """ENOSPC where `size` more bytes, or so many more nodes, are more than the limits allow."""
         if self._unpacked < 0:
             self._unpacked = self._upper.unpacked  # nothing grows before it asks here
-        if self._unpacked + size > self._limits.unpacked or len(self._nodes) + nodes > self._limits.nodes:
+        full = self._unpacked + size > self._limits.unpacked
+        if (full and size > 0) or (len(self._nodes) + nodes > self._limits.nodes and nodes > 0):
             raise FileError(errno.ENOSPC, path)
 
     def _reserve(self, path: bytes, size: int, *, nodes: int = 0) -> None:
