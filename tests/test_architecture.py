@@ -16,7 +16,7 @@ WEB = sorted((ROOT / "web").rglob("*.py"))
 
 OUTSIDE = {
     "": {"msgspec", "filelock", "isal", "zstandard"},
-    "journal": {"msgspec", "sqlalchemy"},
+    "journal": {"msgspec", "filelock", "sqlalchemy"},
 }
 """What is not Python's own and the engine may import: any module, and `journal`, which alone knows the database."""
 

@@ -218,7 +218,7 @@ def describe_state(journal: Journal, head: State) -> KitchenState:
         images=tuple(_image(context, host, record, places) for record in _in_order(host, context)),
         containers=tuple(_container(context, container) for container in _by_age(host.containers.values())),
         blobs=_blobs(places),
-        ledger=_ledger(places, _transfer(entries, head.id)),
+        ledger=_ledger(places, _transfer(journal, entries, head.id)),
         undo=head.parent if any(entry.id == head.parent for entry in entries) else None,
         redo=next((entry.id for entry in reversed(entries) if entry.parent == head.id), None),
         states=_tree(entries, head.id),
@@ -366,15 +366,15 @@ def _ledger(places: dict[Digest, _Places], transfer: Transfer | None) -> Ledger:
     )
 
 
-def _transfer(entries: Sequence[Entry], head: str) -> Transfer | None:
+def _transfer(journal: Journal, entries: Sequence[Entry], head: str) -> Transfer | None:
     for entry in _line(entries, head):
-        pulled = next((event for event in entry.events if isinstance(event, facts.ImagePulled)), None)
-        if pulled:
+        if isinstance(pulled := entry.gist.what, facts.ImagePulled):
+            events = journal.events(entry.id)
             return Transfer(
                 state=entry.id,
                 reference=pulled.reference,
-                sent=_figure(_sent(entry.events)),
-                avoided=_figure(_avoided(entry.events)),
+                sent=_figure(_sent(events)),
+                avoided=_figure(_avoided(events)),
             )
     return None
 

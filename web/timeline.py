@@ -14,8 +14,7 @@ from typing import Literal
 
 from engine import events as facts
 from engine import terminal
-from engine.events import Event
-from engine.journal import Entry
+from engine.journal import Entry, Gist
 
 NAMED = 9
 """Steps that carry their names when there are more than fit; those around the head."""
@@ -74,18 +73,18 @@ def timeline(entries: Sequence[Entry], head: str) -> Timeline:
     steps = []
     for n, entry in enumerate(line):
         siblings = children[entry.parent if entry.parent in by_id else None]
-        count, word = moved(entry.events)
+        count, word = moved(entry.gist)
         steps.append(
             Step(
                 id=entry.id,
                 number=entry.number,
-                label=label(entry.argv, entry.events),
+                label=label(entry.argv, entry.gist),
                 command=shlex.join(entry.argv),
                 bytes=count,
                 word=word,
                 when="past" if n < now else "now" if n == now else "undone",
                 named=first <= n < first + NAMED,
-                branches=tuple(Branch(s.id, s.number, label(s.argv, s.events)) for s in siblings if s is not entry),
+                branches=tuple(Branch(s.id, s.number, label(s.argv, s.gist)) for s in siblings if s is not entry),
             )
         )
     return Timeline(tuple(steps), now)
@@ -103,38 +102,32 @@ def _line(by_id: dict[str, Entry], children: dict[str | None, list[Entry]], head
     return line
 
 
-def moved(events: Sequence[Event]) -> tuple[int, Literal["", "sent", "copied", "written", "stored"]]:
+def moved(gist: Gist) -> tuple[int, Literal["", "sent", "copied", "written", "stored"]]:
     """The bytes of a step, and their word: sent by a pull, stored by a commit, copied up, or written."""
-    sent = sum(e.sent for e in events if isinstance(e, facts.ImagePulled))
-    if sent:
-        return sent, "sent"
-    stored = sum(e.size for e in events if isinstance(e, facts.LayerCommitted))
-    if stored:
-        return stored, "stored"
-    copied = sum(e.size for e in events if isinstance(e, facts.FileCopiedUp))
-    written = sum(e.written for e in events if isinstance(e, facts.FileWritten))
-    if copied:
-        return copied + written, "copied"
-    return written, "written" if written else ""
+    if gist.sent:
+        return gist.sent, "sent"
+    if gist.stored:
+        return gist.stored, "stored"
+    if gist.copied:
+        return gist.copied + gist.written, "copied"
+    return gist.written, "written" if gist.written else ""
 
 
-def label(argv: Sequence[str], events: Sequence[Event]) -> str:
+def label(argv: Sequence[str], gist: Gist) -> str:
     """A few words for a step, from what happened rather than from what was typed."""
-    made = next((event for event in events if isinstance(event, facts.ContainerCreated)), None)
-    if made:
-        return f"{'create' if argv[:1] == ('create',) else 'run'} {made.name}"
-    for event in events:
-        match event:
-            case facts.ImagePulled(reference=reference):
-                return f"pull {_short(reference)}"
-            case facts.ImageCommitted(reference=reference):
-                return f"commit {_short(reference)}" if reference else "commit"
-            case facts.FileCopiedUp(kind=kind, path=path) if kind != "dir":
-                return f"change {posixpath.basename(path)}"
-            case facts.PathWhitedOut(path=path) | facts.PathRemoved(path=path):
-                return f"remove {posixpath.basename(path)}"
-            case facts.FileCreated(path=path):
-                return f"add {posixpath.basename(path)}"
+    match gist.what:
+        case facts.ImagePulled(reference=reference):
+            return f"pull {_short(reference)}"
+        case facts.ImageCommitted(reference=reference):
+            return f"commit {_short(reference)}" if reference else "commit"
+        case facts.ContainerCreated(name=name):
+            return f"run {name}" if argv[:1] != ("create",) else f"create {name}"
+        case facts.FileCopiedUp(path=path):
+            return f"change {posixpath.basename(path)}"
+        case facts.PathWhitedOut(path=path) | facts.PathRemoved(path=path):
+            return f"remove {posixpath.basename(path)}"
+        case facts.FileCreated(path=path):
+            return f"add {posixpath.basename(path)}"
     if not argv:
         return "empty"
     return argv[0] if len(argv) == 1 else f"{argv[0]} {_short(argv[-1])}"[:24]

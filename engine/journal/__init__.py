@@ -11,12 +11,25 @@ command after an undo starts a sibling, so nothing is lost. A host value is stor
     journal.do(kitchen, ["undo"])
 
 Invariants: a state is there with all blobs that its host reaches, or not at all; commands of one kitchen wait for each
-other, and the head moves by compare-and-swap; a kitchen's blobs, over all its kept states, stay within its quota. The
-last `keep` states of a kitchen are kept; an older one goes unless the head stands on it (rule 39).
+other, in one process or several, and the head moves by compare-and-swap; a kitchen's blobs, over all its kept states,
+stay within its quota; what a running command stores or finds is not swept (rule 39). The last `keep` states of a
+kitchen are kept: a new one lets the oldest go.
 """
 
 from engine.journal.journal import KEEP, QUOTA, Journal
-from engine.journal.values import Done, Entry, HeadMoved, Kitchen, KitchenUnknown, State, StateUnknown
+from engine.journal.values import (
+    Done,
+    Entry,
+    Gist,
+    HeadMoved,
+    InvalidKitchen,
+    JournalFailed,
+    Kitchen,
+    KitchenTaken,
+    KitchenUnknown,
+    State,
+    StateUnknown,
+)
 from engine.journal.verbs import JOURNAL_VERBS, JournalVerb
 
 __all__ = [
@@ -25,10 +38,14 @@ __all__ = [
     "QUOTA",
     "Done",
     "Entry",
+    "Gist",
     "HeadMoved",
+    "InvalidKitchen",
     "Journal",
+    "JournalFailed",
     "JournalVerb",
     "Kitchen",
+    "KitchenTaken",
     "KitchenUnknown",
     "State",
     "StateUnknown",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
-import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,23 +14,32 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import msgspec
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from filelock import FileLock
+from sqlalchemy import Connection, delete, exc, insert, select
 
 from engine import commands, registries, terminal
-from engine import events as facts
 from engine import host as hosts
-from engine.blobs import BlobStore, DirectoryBlobs
+from engine.blobs import GRACE, BlobStore, DirectoryBlobs
 from engine.context import Context, Local, Nowhere, Outcome
 from engine.digest import Digest
-from engine.digest import of as digest_of
-from engine.errors import CommandError, Corrupt, EngineError, LimitExceeded
-from engine.events import Event
+from engine.errors import CommandError
+from engine.events import AnyEvent, Event
 from engine.host import Host
 from engine.image import Images, Recent
-from engine.journal import schema
-from engine.journal.schema import HOLDINGS, HOSTS, KITCHENS, STATES
-from engine.journal.values import Done, Entry, HeadMoved, Kitchen, KitchenUnknown, State, StateUnknown
+from engine.journal import check
+from engine.journal.leases import Leases
+from engine.journal.rows import New, Rows
+from engine.journal.schema import HOLDINGS, HOSTS, KITCHENS, STATES, Database
+from engine.journal.values import (
+    Done,
+    Entry,
+    InvalidKitchen,
+    Kitchen,
+    KitchenTaken,
+    KitchenUnknown,
+    State,
+    StateUnknown,
+)
 from engine.journal.verbs import JOURNAL_VERBS
 from engine.layerstore import LayerStore
 
@@ -37,6 +47,10 @@ QUOTA: Final = 64 << 20
 """Bytes of blobs that all kept states of one kitchen may reach."""
 KEEP: Final = 200
 """States of one kitchen that are kept."""
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_POLL: Final = 0.01
+"""Seconds between two looks at a lock that somebody else holds."""
 
 
 class Journal:
@@ -64,74 +78,91 @@ class Journal:
             ids=ids,
         )
         self.quota, self.keep = quota, keep
-        self._engine = schema.connect(data / "journal.db")
-        self._locks: dict[str, threading.Lock] = {}
-        self._locks_lock = threading.Lock()
-        self._hosts: Recent[Digest, Host] = Recent(1024)
-        self._reach: Recent[Digest, Mapping[Digest, int]] = Recent(1024)
-        self._entries: Recent[str, Entry] = Recent(4096)
+        self._db = Database(data / "journal.db")
+        self._rows = Rows(self._reach, quota, keep)
+        self._leases = Leases(data / "leases")
+        self._turns = data / "turns"
+        self._turns.mkdir(exist_ok=True)
+        self._locks: Recent[str, FileLock] = Recent(256)
 
     def close(self) -> None:
         """Close every connection; the journal is not used again."""
-        self._engine.dispose()
+        self._db.close()
 
     # Kitchens
 
     def create(self, name: str = "", host: Host = hosts.EMPTY, argv: Sequence[str] = ()) -> Kitchen:
-        """A new kitchen whose first state is `host`, reached by `argv`; named `name`, or by a fresh id."""
-        secret = secrets.token_urlsafe(24)
-        kitchen = name or self.context.ids()[:16]
-        now = self._now()
-        with self._engine.begin() as db:
-            row = self._row(db, kitchen, None, host, argv, ())
-            db.execute(insert(KITCHENS).values(id=kitchen, secret=_hashed(secret), head=row["id"], created=now))
-            self._append(db, row, host)
-        return Kitchen(kitchen, str(row["id"]), now, secret)
+        """A new kitchen whose first state is `host`, reached by `argv`; named `name`, or by a fresh id.
+
+        `InvalidKitchen`, `KitchenTaken`; `LimitExceeded` where the host is beyond the quota.
+        """
+        with self._db.writing() as db:
+            return self._create(db, name, host, argv)
+
+    def fork(self, state: str, name: str = "") -> Kitchen:
+        """A new kitchen that begins at any kept state: one pointer, and everything is shared. Errors of `create`."""
+        with self._db.writing() as db:
+            begin = self._rows.state(db, state)
+            return self._create(db, name, begin.host, ("fork", begin.id))
+
+    def enter(self, name: str) -> Kitchen:
+        """The kitchen of this name, opened now where there was none."""
+        try:
+            return self.kitchen(name)
+        except KitchenUnknown:
+            pass
+        try:
+            return self.create(name)
+        except KitchenTaken:
+            return self.kitchen(name)
 
     def kitchen(self, kitchen: str) -> Kitchen:
         """The kitchen of this id; `KitchenUnknown`."""
-        with self._engine.connect() as db:
-            return _kitchen(db, kitchen)
+        with self._db.reading() as db:
+            return self._rows.kitchen(db, kitchen)
 
     def kitchens(self) -> list[str]:
         """The ids of all kitchens."""
-        with self._engine.connect() as db:
-            return [row.id for row in db.execute(select(KITCHENS.c.id).order_by(KITCHENS.c.created))]
+        with self._db.reading() as db:
+            return list(db.execute(select(KITCHENS.c.id).order_by(KITCHENS.c.created)).scalars())
 
     def owner(self, secret: str) -> str | None:
         """The kitchen that this secret opens."""
-        with self._engine.connect() as db:
-            found = db.execute(select(KITCHENS.c.id).where(KITCHENS.c.secret == _hashed(secret))).first()
-        return found.id if found else None
+        with self._db.reading() as db:
+            return db.execute(select(KITCHENS.c.id).where(KITCHENS.c.secret == _hashed(secret))).scalar()
 
     def owns(self, kitchen: str, secret: str) -> bool:
         """Whether `secret` opens this kitchen for writing."""
-        with self._engine.connect() as db:
-            found = db.execute(select(KITCHENS.c.secret).where(KITCHENS.c.id == kitchen)).first()
-        return found is not None and hmac.compare_digest(found.secret, _hashed(secret))
+        with self._db.reading() as db:
+            found = db.execute(select(KITCHENS.c.secret).where(KITCHENS.c.id == kitchen)).scalar()
+        return found is not None and hmac.compare_digest(found, _hashed(secret))
 
     # States
 
     def head(self, kitchen: str) -> State:
         """The state that a kitchen stands on."""
-        with self._engine.connect() as db:
-            return self._state(db, _kitchen(db, kitchen).head)
+        with self._db.reading() as db:
+            return self._rows.state(db, self._rows.kitchen(db, kitchen).head)
 
     def state(self, state: str) -> State:
         """Any kept state, of any kitchen; `StateUnknown`."""
-        with self._engine.connect() as db:
-            return self._state(db, state)
+        with self._db.reading() as db:
+            return self._rows.state(db, state)
+
+    def events(self, state: str) -> tuple[AnyEvent, ...]:
+        """What happened on the way to any kept state; `StateUnknown`."""
+        with self._db.reading() as db:
+            return self._rows.events(db, state)
 
     def entries(self, kitchen: str) -> list[Entry]:
         """Every kept state of a kitchen, oldest first."""
-        with self._engine.connect() as db:
-            ids = select(STATES.c.id).where(STATES.c.kitchen == kitchen).order_by(STATES.c.number)
-            return [self._entry(db, state) for state in db.execute(ids).scalars().all()]
+        with self._db.reading() as db:
+            return self._rows.entries(db, kitchen)
 
     def used(self, kitchen: str) -> int:
         """Bytes of blobs that all kept states of a kitchen reach: what its quota counts."""
-        with self._engine.connect() as db:
-            return _used(db, kitchen)
+        with self._db.reading() as db:
+            return self._rows.used(db, kitchen)
 
     # Commands
 
@@ -150,236 +181,125 @@ class Journal:
         it was. What a verb must fetch it fetches before it waits for the kitchen.
         """
         if argv and argv[0] in JOURNAL_VERBS:
-            return JOURNAL_VERBS[argv[0]].run(self, kitchen, list(argv[1:]))
-        context = replace(
-            self.context,
-            progress=progress or self.context.progress,
-            cancelled=cancelled or self.context.cancelled,
-            local=local or Nowhere(),
-            room=None if self.quota is None else max(0, self.quota - self.used(kitchen)),
-        )
-        fetched = commands.prepare(context, self.head(kitchen).host, argv)
-        with self._alone(kitchen):
-            head = self.head(kitchen)
-            outcome = commands.run(context, head.host, argv, fetched)
-            state = head if outcome.host == head.host else self._advance(kitchen, head, outcome, argv)
+            return JOURNAL_VERBS[argv[0]].do(self, kitchen, argv[1:])
+        with self._leases.hold():
+            with self._db.reading() as db:
+                head = self._rows.state(db, self._rows.kitchen(db, kitchen).head)
+                used = self._rows.used(db, kitchen)
+            context = replace(
+                self.context,
+                progress=progress or self.context.progress,
+                cancelled=cancelled or self.context.cancelled,
+                local=local or Nowhere(),
+                room=None if self.quota is None else max(0, self.quota - used),
+            )
+            fetched = commands.prepare(context, head.host, argv)
+            with self._alone(kitchen):
+                if self.kitchen(kitchen).head != head.id:
+                    head = self.head(kitchen)
+                outcome = commands.run(context, head.host, argv, fetched)
+                state = head if outcome.host == head.host else self._advance(head, outcome, argv)
         return _done(state, outcome, changed=state is not head)
 
     def undo(self, kitchen: str) -> State:
         """The head moved to its parent; `CommandError` at the first state."""
-        with self._alone(kitchen), self._engine.begin() as db:
-            head = self._state(db, _kitchen(db, kitchen).head)
-            if head.parent is None or not _exists(db, head.parent):
+        with self._moving(kitchen) as (db, head):
+            parent = self._rows.state(db, head).parent
+            if parent is None or not db.execute(select(STATES.c.id).where(STATES.c.id == parent)).first():
                 raise CommandError("nothing to undo: this is the first state that is kept")
-            return self._move(db, kitchen, head.id, head.parent)
+            return self._move(db, kitchen, head, parent)
 
     def redo(self, kitchen: str) -> State:
         """The head moved to its newest child; `CommandError` where it has none."""
-        with self._alone(kitchen), self._engine.begin() as db:
-            head = _kitchen(db, kitchen).head
-            newest = select(STATES.c.id).where(STATES.c.parent == head, STATES.c.kitchen == kitchen)
-            child = db.execute(newest.order_by(STATES.c.number.desc())).first()
-            if not child:
+        with self._moving(kitchen) as (db, head):
+            children = select(STATES.c.id).where(STATES.c.parent == head, STATES.c.kitchen == kitchen)
+            newest = db.execute(children.order_by(STATES.c.number.desc())).scalar()
+            if newest is None:
                 raise CommandError("nothing to redo: this is the newest state of its branch")
-            return self._move(db, kitchen, head, child.id)
+            return self._move(db, kitchen, head, newest)
 
     def jump(self, kitchen: str, state: str) -> State:
         """The head moved to any kept state of the kitchen, named by its id, a prefix of it, or its number."""
-        with self._alone(kitchen), self._engine.begin() as db:
+        with self._moving(kitchen) as (db, head):
             mine = select(STATES.c.id).where(STATES.c.kitchen == kitchen)
-            if state.isdigit() and len(state) < 10:
-                found = db.execute(mine.where(STATES.c.number == int(state))).all()
+            if state.isascii() and state.isdecimal() and len(state) < 10:
+                mine = mine.where(STATES.c.number == int(state))
             else:
-                found = db.execute(mine.where(STATES.c.id.startswith(state, autoescape=True))).all()
+                mine = mine.where(STATES.c.id.startswith(state, autoescape=True))
+            found = db.execute(mine.limit(2)).scalars().all()
             if not state or len(found) != 1:
                 raise StateUnknown(state)
-            return self._move(db, kitchen, _kitchen(db, kitchen).head, found[0].id)
-
-    def fork(self, state: str, name: str = "") -> Kitchen:
-        """A new kitchen that begins at any kept state: one pointer, and everything is shared."""
-        begin = self.state(state)
-        return self.create(name, begin.host, ("fork", begin.id))
+            return self._move(db, kitchen, head, found[0])
 
     # Keeping house
 
-    def sweep(self, *, grace: float | None = None) -> dict[Digest, int]:
-        """Forget the host values and blobs that no kept state of any kitchen reaches; the blobs gone, with sizes."""
-        with self._engine.begin() as db:
+    def sweep(self, *, grace: float = GRACE) -> dict[Digest, int]:
+        """Forget the host values and blobs that no kept state of any kitchen reaches; the blobs gone, with sizes.
+
+        None that is younger than `grace` seconds, or than the oldest running command, which may yet want it. Who runs
+        is asked first and what is kept after that: a command that ends in between is found among these.
+        """
+        grace = max(grace, time.time() - self._leases.oldest() + 1)
+        with self._db.writing() as db:
             db.execute(delete(HOSTS).where(HOSTS.c.digest.not_in(select(STATES.c.host))))
-            kept = {Digest(row.digest) for row in db.execute(select(HOLDINGS.c.digest).distinct())}
-        return self.blobs.sweep(kept) if grace is None else self.blobs.sweep(kept, grace=grace)
+            kept = frozenset(db.execute(select(HOLDINGS.c.digest).distinct()).scalars())
+        return self.blobs.sweep(kept, grace=grace)
 
     def check(self) -> list[str]:
-        """Every fault of the data directory, in words; none where all is well (`fsck`).
-
-        Each blob hashes to its name; each kept state decodes, its parent chain holds, and the blobs that it reaches
-        are there and counted; each head is a state of its kitchen.
-        """
-        faults = [f"blob {digest} does not hash to its name" for digest in self.blobs if not _sound(self.blobs, digest)]
-        with self._engine.connect() as db:
-            for kitchen in db.execute(select(KITCHENS)):
-                faults += self._check_kitchen(db, kitchen.id, kitchen.head)
-        return faults
-
-    def _check_kitchen(self, db: Connection, kitchen: str, head: str) -> Iterator[str]:
-        wanted: dict[Digest, int] = {}
-        rows = db.execute(select(STATES).where(STATES.c.kitchen == kitchen)).all()
-        if head not in {row.id for row in rows}:
-            yield f"kitchen {kitchen}: its head {head} is not one of its states"
-        for row in rows:
-            try:
-                _entry(row)
-                body = db.execute(select(HOSTS.c.body).where(HOSTS.c.digest == row.host)).scalar_one()
-                if digest_of(body) != row.host:
-                    yield f"state {row.id}: its host does not hash to {row.host}"
-                wanted |= self._reached(hosts.decode(body))
-            except (EngineError, msgspec.MsgspecError, LookupError) as error:
-                yield f"state {row.id}: {error}"
-        counted = {row.digest for row in db.execute(select(HOLDINGS).where(HOLDINGS.c.kitchen == kitchen))}
-        for digest in wanted:
-            if digest not in self.blobs:
-                yield f"kitchen {kitchen}: blob {digest} is missing"
-            if digest not in counted:
-                yield f"kitchen {kitchen}: blob {digest} is reached but not counted"
+        """Every fault of the data directory, in words; none where all is well (`fsck`)."""
+        return list(check.faults(self._db, self.blobs, self._reach))
 
     # Within
 
+    def _create(self, db: Connection, name: str, host: Host, argv: Sequence[str]) -> Kitchen:
+        kitchen = name or self.context.ids()[:16]
+        if not _NAME.fullmatch(kitchen):
+            raise InvalidKitchen(kitchen)
+        secret, new = secrets.token_urlsafe(24), self._new(kitchen, None, argv, (), host)
+        row = {"id": kitchen, "secret": _hashed(secret), "head": new.id, "created": new.at}
+        try:
+            db.execute(insert(KITCHENS).values(**row))
+        except exc.IntegrityError as error:
+            raise KitchenTaken(kitchen) from error
+        self._rows.append(db, new)
+        return Kitchen(kitchen, new.id, new.at, secret)
+
+    def _new(self, kitchen: str, parent: str | None, argv: Sequence[str], events: tuple[Event, ...], host: Host) -> New:
+        now = terminal.show_time(self.context.clock())
+        return New(self.context.ids()[:16], kitchen, parent, tuple(argv), now, events, host)
+
+    def _advance(self, head: State, outcome: Outcome, argv: Sequence[str]) -> State:
+        """A child of `head`, which becomes the head unless another process has moved it meanwhile."""
+        with self._db.writing() as db:
+            made = self._rows.append(db, self._new(head.kitchen, head.id, argv, outcome.events, outcome.host))
+            self._rows.swap(db, head.kitchen, head.id, made.id)
+        return made
+
     @contextmanager
     def _alone(self, kitchen: str) -> Iterator[None]:
-        """While no other command of this kitchen runs in this process."""
-        with self._locks_lock:
-            lock = self._locks.setdefault(kitchen, threading.Lock())
-        with lock:
+        """While no other command of this kitchen, which there is, runs in any thread or process."""
+        lock = self._locks.get(kitchen, lambda: FileLock(self._turns / kitchen))
+        with lock.acquire(poll_interval=_POLL):
             yield
 
-    def _now(self) -> str:
-        return terminal.show_time(self.context.clock())
-
-    def _row(
-        self,
-        db: Connection,
-        kitchen: str,
-        parent: str | None,
-        host: Host,
-        argv: Sequence[str],
-        events: tuple[Event, ...],
-    ) -> dict[str, object]:
-        """A state, not yet stored."""
-        highest = db.execute(select(func.max(STATES.c.number)).where(STATES.c.kitchen == kitchen)).scalar()
-        return {
-            "id": self.context.ids()[:16],
-            "kitchen": kitchen,
-            "parent": parent,
-            "number": 0 if highest is None else highest + 1,
-            "host": digest_of(hosts.encode(host)),
-            "argv": msgspec.json.encode(tuple(argv)),
-            "events": facts.encode(events),
-            "at": self._now(),
-        }
-
-    def _append(self, db: Connection, row: dict[str, object], host: Host) -> None:
-        """Store a state, its host value if it is new, and what it reaches; refuse what is beyond the quota."""
-        body = hosts.encode(host)
-        db.execute(insert(HOSTS).prefix_with("OR IGNORE").values(digest=row["host"], body=body))
-        db.execute(insert(STATES).values(**row))
-        kitchen = str(row["kitchen"])
-        self._hold(db, kitchen, self._reached(host))
-        if self.quota is not None and _used(db, kitchen) > self.quota:
-            raise LimitExceeded("this kitchen's blobs, over all its states,", self.quota)
-
-    def _hold(self, db: Connection, kitchen: str, blobs: Mapping[Digest, int]) -> None:
-        if blobs:
-            rows = [{"kitchen": kitchen, "digest": digest, "size": size} for digest, size in blobs.items()]
-            db.execute(insert(HOLDINGS).prefix_with("OR IGNORE"), rows)
-
-    def _reached(self, host: Host) -> Mapping[Digest, int]:
-        """Every blob that a host reaches, with its size."""
-        context = self.context
-        return self._reach.get(
-            digest_of(hosts.encode(host)), lambda: hosts.reach(host, context.blobs, context.images, context.upper)
-        )
-
-    def _advance(self, kitchen: str, head: State, outcome: Outcome, argv: Sequence[str]) -> State:
-        """A child of `head`, which becomes the head unless another process has moved it meanwhile."""
-        with self._engine.begin() as db:
-            row = self._row(db, kitchen, head.id, outcome.host, argv, outcome.events)
-            self._append(db, row, outcome.host)
-            self._swap(db, kitchen, head.id, str(row["id"]))
-            self._expire(db, kitchen, str(row["id"]))
-            return self._state(db, str(row["id"]))
+    @contextmanager
+    def _moving(self, kitchen: str) -> Iterator[tuple[Connection, str]]:
+        """Alone with a kitchen, within a transaction: and the id of its head."""
+        self.kitchen(kitchen)
+        with self._alone(kitchen), self._db.writing() as db:
+            yield db, self._rows.kitchen(db, kitchen).head
 
     def _move(self, db: Connection, kitchen: str, old: str, new: str) -> State:
-        self._swap(db, kitchen, old, new)
-        return self._state(db, new)
+        self._rows.swap(db, kitchen, old, new)
+        return self._rows.state(db, new)
 
-    def _swap(self, db: Connection, kitchen: str, old: str, new: str) -> None:
-        moved = db.execute(update(KITCHENS).where(KITCHENS.c.id == kitchen, KITCHENS.c.head == old).values(head=new))
-        if moved.rowcount != 1:
-            raise HeadMoved(kitchen)
-
-    def _expire(self, db: Connection, kitchen: str, head: str) -> None:
-        """Let the states beyond the last `keep` go, and with them what only they reached."""
-        numbers = select(STATES.c.number).where(STATES.c.kitchen == kitchen).order_by(STATES.c.number.desc())
-        last = db.execute(numbers.offset(self.keep - 1).limit(1)).scalar()
-        old = (STATES.c.kitchen == kitchen, STATES.c.number < (last or 0), STATES.c.id != head)
-        if last is None or not db.execute(delete(STATES).where(*old)).rowcount:
-            return
-        db.execute(delete(HOLDINGS).where(HOLDINGS.c.kitchen == kitchen))
-        for (digest,) in db.execute(select(STATES.c.host).where(STATES.c.kitchen == kitchen).distinct()).all():
-            self._hold(db, kitchen, self._reached(self._host(db, Digest(digest))))
-
-    def _entry(self, db: Connection, state: str) -> Entry:
-        """A state that is known to be kept. It never changes, so it is read once."""
-        return self._entries.get(state, lambda: _entry(db.execute(select(STATES).where(STATES.c.id == state)).one()))
-
-    def _state(self, db: Connection, state: str) -> State:
-        row = db.execute(select(STATES).where(STATES.c.id == state)).first()
-        if not row:
-            raise StateUnknown(state)
-        found = _entry(row)
-        fields = {name: getattr(found, name) for name in Entry.__slots__}
-        return State(**fields, host=self._host(db, found.host_digest))
-
-    def _host(self, db: Connection, digest: Digest) -> Host:
-        def read() -> Host:
-            body = db.execute(select(HOSTS.c.body).where(HOSTS.c.digest == digest)).scalar_one()
-            if digest_of(body) != digest:
-                raise Corrupt(f"host {digest} of the journal does not read back as it was written; run fsck")
-            return hosts.decode(body)
-
-        return self._hosts.get(digest, read)
+    def _reach(self, host: Host) -> Mapping[Digest, int]:
+        """Every blob that a host reaches, with its size."""
+        return hosts.reach(host, self.context.blobs, self.context.images, self.context.upper)
 
 
 def _hashed(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _kitchen(db: Connection, kitchen: str) -> Kitchen:
-    row = db.execute(select(KITCHENS).where(KITCHENS.c.id == kitchen)).first()
-    if not row:
-        raise KitchenUnknown(kitchen)
-    return Kitchen(row.id, row.head, row.created)
-
-
-def _exists(db: Connection, state: str) -> bool:
-    return db.execute(select(STATES.c.id).where(STATES.c.id == state)).first() is not None
-
-
-def _used(db: Connection, kitchen: str) -> int:
-    total = select(func.coalesce(func.sum(HOLDINGS.c.size), 0)).where(HOLDINGS.c.kitchen == kitchen)
-    return int(db.execute(total).scalar_one())
-
-
-def _entry(row: Row[tuple[object, ...]]) -> Entry:
-    argv = msgspec.json.decode(row.argv, type=tuple[str, ...])
-    return Entry(row.id, row.kitchen, row.parent, row.number, row.host, argv, facts.decode(row.events), row.at)
-
-
-def _sound(blobs: BlobStore, digest: Digest) -> bool:
-    state = hashlib.new(digest.partition(":")[0])
-    for chunk in blobs.chunks(digest):
-        state.update(chunk)
-    return state.hexdigest() == digest.partition(":")[2]
 
 
 def _done(state: State, outcome: Outcome, *, changed: bool) -> Done:

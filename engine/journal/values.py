@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
+import msgspec
+
+from engine import events as facts
 from engine.digest import Digest
 from engine.errors import EngineError
-from engine.events import Event
+from engine.events import AnyEvent, Event
 from engine.host import Host
 
 
@@ -18,6 +23,29 @@ class KitchenUnknown(EngineError):
     def __init__(self, kitchen: str) -> None:
         self.kitchen = kitchen
         super().__init__(f"there is no kitchen {kitchen[:80]!r}; open a new one")
+
+
+class KitchenTaken(EngineError):
+    """There is a kitchen of this name."""
+
+    code, status = "KITCHEN_TAKEN", 409
+
+    def __init__(self, kitchen: str) -> None:
+        self.kitchen = kitchen
+        super().__init__(f"there is a kitchen {kitchen!r} already; choose another name")
+
+
+class InvalidKitchen(EngineError):
+    """`text` cannot name a kitchen."""
+
+    code = "KITCHEN_INVALID"
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(
+            f"{text[:80]!r} cannot name a kitchen: use at most 63 letters, digits, '.', '_' and '-', "
+            "a letter or digit first"
+        )
 
 
 class StateUnknown(EngineError):
@@ -39,6 +67,16 @@ class HeadMoved(EngineError):
         super().__init__(f"kitchen {kitchen} changed while the command ran; try again")
 
 
+class JournalFailed(EngineError):
+    """The database of the journal in `file` cannot be used now, or at all; `why` tells."""
+
+    code, status = "JOURNAL_FAILED", 503
+
+    def __init__(self, file: str, why: str) -> None:
+        self.file, self.why = file, why
+        super().__init__(f"the journal {file} cannot be used: {why}")
+
+
 @dataclass(frozen=True, slots=True)
 class Kitchen:
     """One host's journal. `secret` is known only to the answer of `create`; only its hash is stored."""
@@ -49,9 +87,47 @@ class Kitchen:
     secret: str = ""
 
 
+class Gist(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the events of a command come to, small enough to be read of all states at once.
+
+    `what` is the first event that brought or changed an image, a container or a file. Bytes: `sent` by registries,
+    `stored` in new layers, `copied` up and `written` to files.
+    """
+
+    what: AnyEvent | None = None
+    sent: int = 0
+    stored: int = 0
+    copied: int = 0
+    written: int = 0
+
+
+_TELLING: Final = (
+    facts.ImagePulled,
+    facts.ImageCommitted,
+    facts.ContainerCreated,
+    facts.FileCopiedUp,
+    facts.PathWhitedOut,
+    facts.PathRemoved,
+    facts.FileCreated,
+)
+
+
+def gist(events: Sequence[Event]) -> Gist:
+    """The gist of a command's events. A directory that is copied up comes along with something else."""
+    telling = (event for event in events if isinstance(event, _TELLING))
+    return Gist(
+        what=next((e for e in telling if not (isinstance(e, facts.FileCopiedUp) and e.kind == "dir")), None),
+        sent=sum(event.sent for event in events if isinstance(event, facts.ImagePulled)),
+        stored=sum(event.size for event in events if isinstance(event, facts.LayerCommitted)),
+        copied=sum(event.size for event in events if isinstance(event, facts.FileCopiedUp)),
+        written=sum(event.written for event in events if isinstance(event, facts.FileWritten)),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One state without its host: its place in the tree, and what made it. `number` counts a kitchen's states."""
+    """One state without its host and events: its place in the tree, what made it, and what that came to. `number`
+    counts a kitchen's states."""
 
     id: str
     kitchen: str
@@ -59,14 +135,15 @@ class Entry:
     number: int
     host_digest: Digest
     argv: tuple[str, ...]
-    events: tuple[Event, ...]
+    gist: Gist
     at: str
 
 
 @dataclass(frozen=True, slots=True)
 class State(Entry):
-    """One state and its host."""
+    """One state, all of it."""
 
+    events: tuple[Event, ...]
     host: Host
 
 
