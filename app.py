@@ -6,6 +6,7 @@ python app.py --host 127.0.0.1 --port 8000 --data .kitchen --menu menu/layout
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import socket
@@ -15,10 +16,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, render_template
+from flask import Flask, Response, render_template, request, url_for
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -66,6 +68,7 @@ def create_app(
     app.extensions["shop"] = shop
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {"size": terminal.size, "short": digest.short, **markup.FILTERS, **pizza.FILTERS}
+    app.jinja_env.globals["url_for"] = _address
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     app.after_request(compress)
     shop.guard.watch(app)
@@ -73,6 +76,16 @@ def create_app(
     app.register_error_handler(EngineError, _engine_error)
     app.register_error_handler(HTTPException, _http_error)
     return app
+
+
+def _address(endpoint: str, **words: Any) -> str:
+    """Flask's `url_for`, for templates: a page has a hundred addresses, most of them again and again the same."""
+    return _built(request.script_root, endpoint, tuple(words.items()))
+
+
+@lru_cache(maxsize=8192)
+def _built(_root: str, endpoint: str, words: tuple[tuple[str, Any], ...]) -> str:
+    return url_for(endpoint, **dict(words))
 
 
 def _try_writing(data: Path) -> None:
@@ -134,6 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         listening = _listen(asked.host, asked.port)
     except OSError as error:
         parser.error(f"cannot listen on {asked.host} port {asked.port}: {error.strerror or error}")
+    gc.freeze()  # what was made so far stays: no collection need look at it again
     print(f"Hello Whale is open: {_url(asked.host, listening)}", flush=True)
     serving.serve(app, listening, stopping)
     _leave(app)
