@@ -74,8 +74,8 @@ class Snapshot(Writable):
             return
         self._check_writable(place, path)
         content, size = self._take(data)
-        self._reserve(path, size - (place.node.size if isinstance(place.node, Node) and not append else 0))
-        node = self._copy_up(place, "append" if append else "truncate", content=append)
+        emptied = place.node.size if isinstance(place.node, Node) and not append else 0
+        node = self._open(place, "append" if append else "truncate", size - emptied, content=append)
         self._rewrite(place.path, node, node.size if append else 0, content, size, truncated=not append)
 
     def open_rw(self, path: bytes) -> None:
@@ -91,8 +91,7 @@ class Snapshot(Writable):
         if offset < 0:
             raise FileError(errno.EINVAL, path)
         assert place.node
-        self._reserve(path, max(0, offset + len(data) - place.node.size) if data else 0)
-        node = self._copy_up(place, "write")
+        node = self._open(place, "write", max(0, offset + len(data) - place.node.size) if data else 0)
         self._rewrite(place.path, node, offset, *self._take(data))
 
     def truncate(self, path: bytes, size: int) -> None:
@@ -101,8 +100,7 @@ class Snapshot(Writable):
         if place.kind != "file" or size < 0:
             raise FileError(errno.EISDIR if place.kind == "dir" else errno.EINVAL, path)
         assert place.node
-        self._reserve(path, size - place.node.size)
-        node = self._copy_up(place, "truncate")
+        node = self._open(place, "truncate", size - place.node.size)
         node = replace(node, xattrs=unprivileged(node.xattrs))
         if size != node.size:
             pieces = resize(self.content(self.at(place.path)), node.size, size)

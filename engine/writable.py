@@ -109,6 +109,15 @@ class Writable(Merged):
             self._tell(facts.FileCopiedUp, place.path, kind=entry.kind, size=size, layer=found.layer, cause=cause)
         return node
 
+    def _open(self, place: Place, cause: str, grows: int, *, content: bool = True) -> Node:
+        """Copies up what is at `place` where there is also room for the bytes that it `grows` by afterwards."""
+        assert place.node
+        copied = place.node.size if content and not isinstance(place.node, Node) else 0
+        self._check_room(place.path, copied + max(0, grows))
+        node = self._copy_up(place, cause, content=content)
+        self._reserve(place.path, grows)
+        return node
+
     def _copy_up_parents(self, path: bytes, cause: str) -> None:
         for directory in reversed(self._missing(path)):
             self._copy_up(self.at(directory), cause)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import tracemalloc
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,8 @@ BASE = layer(
     old("to-f", "symlink", target="d/f"),
     old("to-d", "symlink", target="/d"),
     old("dangling", "symlink", target="d/new"),
+    old("team/up", "symlink", target="../d/f"),
+    old("team/top", "symlink", target="/d/f"),
     old("pipe", "fifo"),
 )
 TOP = layer(old("d", "dir", uid=7, gid=8, mode=0o750), old("d/g", content=b"newer"), ".wh.nothing")
@@ -127,6 +130,8 @@ def test_stat_tells_where_a_file_comes_from() -> None:
         (b"../../d/f", b"d/f"),
         (b"to-d/../d/f", b"d/f"),
         (b"to-d/sub/..", b"d"),
+        (b"team/up", b"d/f"),
+        (b"team/top", b"d/f"),
         (b"dangling", b"d/new"),
         (b"", b""),
         (b"..", b""),
@@ -735,6 +740,30 @@ def test_an_upper_is_bounded() -> None:
     assert len(box.kinds()) == 4
     refused("ENOSPC", box.mkdir, b"y")
     refused("ENOSPC", box.unlink, b"d/g")
+
+
+def test_what_an_upper_holds_is_counted_right_whatever_was_done() -> None:
+    for seed in range(200):
+        rng, box = random.Random(seed), Box(limits=Limits(nodes=12, unpacked=60))
+        there = [b"d/f", b"d/g", b"one", b"two", b"x", b"y", b"team/z"]
+        for _ in range(40):
+            path, other, size = rng.choice(there), rng.choice(there), rng.randrange(40)
+            name, *arguments = rng.choice(
+                (
+                    ("write", path, bytes(size)),
+                    ("pwrite", path, size, b"1234"),
+                    ("truncate", path, size),
+                    ("unlink", path),
+                    ("rename", path, other),
+                    ("link", path, other),
+                    ("symlink", bytes(b"t" * (size + 1)), path),
+                    ("chmod", path, 0o600),
+                )
+            )
+            with suppress(FileError):
+                getattr(box, name)(*arguments)
+            assert max(box._unpacked, 0) == box.freeze().unpacked <= 60
+            assert len(box.freeze().nodes) <= 12
 
 
 # The upper as a value
