@@ -42,7 +42,7 @@ def test_every_button_shows_the_docker_command_that_it_posts(visitor: Visitor) -
         for form in forms(visitor.look()):
             if form.fields.get("command"):
                 seen.add(form.fields["command"].split()[1])
-                assert form.fields["command"] in (form.shown, f"docker {form.shown}")
+                assert form.fields["command"] in form.shown
         visitor.type(command)
     assert {"pull", "run", "exec", "commit", "diff", "stop", "rm", "rmi"} <= seen
 
