@@ -31,13 +31,17 @@ from typing import Final
 from engine.shell import (  # noqa: F401  (each fills the table)
     builtins,
     changing,
+    copying,
     finding,
-    lines,
+    grep,
     listing,
     making,
+    measuring,
     moving,
     printing,
     reading,
+    sed,
+    sorting,
     testing,
 )
 from engine.shell.call import TABLE

@@ -19,7 +19,7 @@ def true(_call: Call) -> int:
     return 0
 
 
-@utility(":", ": [WORD]...: succeed", builtin=True, prints=True)
+@utility(":", ": [WORD]...: succeed", special=True, prints=True)
 def colon(_call: Call) -> int:
     return 0
 
@@ -73,7 +73,7 @@ def _logical(cwd: str, target: str) -> str:
     return "/" + "/".join(names)
 
 
-@utility("export", "export [NAME[=VALUE]]...: give variables to commands", builtin=True)
+@utility("export", "export [NAME[=VALUE]]...: give variables to commands", special=True)
 def export(call: Call) -> int:
     shell = call.shell
     words = [word for word in call.arguments if word != "-p"]
@@ -95,7 +95,7 @@ def _quoted(value: str) -> str:
     return "'" + value.replace("'", "'\"'\"'") + "'"
 
 
-@utility("unset", "unset NAME...: forget variables", builtin=True)
+@utility("unset", "unset NAME...: forget variables", special=True)
 def unset(call: Call) -> int:
     for name in call.options("v").operands:
         if not _NAME.fullmatch(name):
@@ -105,7 +105,7 @@ def unset(call: Call) -> int:
     return 0
 
 
-@utility("set", "set [-eux] [+eux] [-- WORD...]: options of the shell, or its positional parameters", builtin=True)
+@utility("set", "set [-eux] [+eux] [-- WORD...]: options of the shell, or its positional parameters", special=True)
 def set_(call: Call) -> int:
     scope = call.shell.scope
     if not call.arguments:
@@ -130,7 +130,7 @@ def _switch(call: Call, on: bool, letters: str) -> None:
         (call.shell.options.add if on else call.shell.options.discard)(letter)
 
 
-@utility("shift", "shift [COUNT]: drop positional parameters", builtin=True)
+@utility("shift", "shift [COUNT]: drop positional parameters", special=True)
 def shift(call: Call) -> int:
     count = _count(call)
     if count > len(call.shell.scope.arguments):
@@ -146,17 +146,17 @@ def _count(call: Call, default: int = 1) -> int:
     return int(words[0]) if words else default
 
 
-@utility("exit", "exit [STATUS]: end the shell", builtin=True)
+@utility("exit", "exit [STATUS]: end the shell", special=True)
 def exit_(call: Call) -> int:
     raise Exit(_count(call, call.shell.scope.status))
 
 
-@utility("break", "break [COUNT]: leave a loop", builtin=True)
+@utility("break", "break [COUNT]: leave a loop", special=True)
 def break_(call: Call) -> int:
     return _leave(call, again=False)
 
 
-@utility("continue", "continue [COUNT]: begin a loop's next turn", builtin=True)
+@utility("continue", "continue [COUNT]: begin a loop's next turn", special=True)
 def continue_(call: Call) -> int:
     return _leave(call, again=True)
 
@@ -170,7 +170,10 @@ def _leave(call: Call, *, again: bool) -> int:
 @utility("read", "read [-r] [NAME]...: read a line into variables", builtin=True)
 def read(call: Call) -> int:
     options = call.options("r")
-    line = call.streams.stdin.line().decode("latin-1")
+    try:
+        line = call.streams.stdin.line().decode("latin-1")
+    except FileError:
+        return 1  # a directory has no lines
     text = line.removesuffix("\n")
     while "r" not in options.flags and text.endswith("\\") and line.endswith("\n"):
         line = call.streams.stdin.line().decode("latin-1")

@@ -33,12 +33,13 @@ class Failed(Exception):
 
 
 class Utility(NamedTuple):
-    """An entry of the table. `builtin` ones change the shell itself and have no path; `prints` means that it touches no
-    file, and `usage` is one line."""
+    """An entry of the table; `usage` is one line. A `builtin` changes the shell itself and has no path; a `special` one
+    (XCU 2.14) ends the shell where it fails. What `prints` touches no file."""
 
     run: Callable[[Call], int]
     usage: str
     builtin: bool
+    special: bool
     prints: bool
 
 
@@ -46,12 +47,12 @@ TABLE: Final[dict[str, Utility]] = {}
 
 
 def utility(
-    name: str, usage: str, *, builtin: bool = False, prints: bool = False
+    name: str, usage: str, *, builtin: bool = False, special: bool = False, prints: bool = False
 ) -> Callable[[Callable[[Call], int]], Callable[[Call], int]]:
     """Registers a function as the utility `name`."""
 
     def register(run: Callable[[Call], int]) -> Callable[[Call], int]:
-        TABLE[name] = Utility(run, usage, builtin, prints)
+        TABLE[name] = Utility(run, usage, builtin or special, special, prints)
         return run
 
     return register
@@ -94,7 +95,8 @@ class Call:
 
     def complain(self, message: str) -> int:
         """Says what is wrong, led by the name; 1, the status of most complaints."""
-        self.streams.stderr.write(f"{self.name}: {message}\n".encode("latin-1"))
+        lead = f"{self.shell.scope.name}: " if TABLE[self.name].builtin else ""
+        self.streams.stderr.write(f"{lead}{self.name}: {message}\n".encode("latin-1"))
         return 1
 
     def usage(self) -> Failed:

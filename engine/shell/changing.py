@@ -11,7 +11,7 @@ from typing import Final
 from engine.errors import FileError
 from engine.merged import Stat
 from engine.shell.call import Call, Failed, utility, why
-from engine.shell.listing import time_of
+from engine.shell.looks import time_of
 from engine.shell.owners import Owners
 from engine.shell.paths import join
 from engine.snapshot import UMASK
@@ -112,10 +112,12 @@ def chown(call: Call) -> int:
     recursive = "R" in options.flags
     follow = not recursive and "h" not in options.flags
 
-    def change(path: str, _found: Stat, _depth: int) -> None:
+    def change(path: str, found: Stat, _depth: int) -> None:
         if follow:
             call.paths.stat(path)
-        call.shell.files.chown(call.paths.at(path), uid, gid, follow=follow)
+        # What is not given is taken from the name itself, so from a symlink, not from what it leads to: busybox's way.
+        owner, group = found.uid if uid < 0 else uid, found.gid if gid < 0 else gid
+        call.shell.files.chown(call.paths.at(path), owner, group, follow=follow)
 
     return _over(call, names, recursive, change)
 
@@ -142,7 +144,7 @@ def touch(call: Call) -> int:
         try:
             time = call.paths.stat(reference).mtime
         except FileError as error:
-            raise Failed(f"{reference}: {why(error)}") from error
+            raise Failed(f"can't stat '{reference}': {why(error)}") from error
     text = options.value("d") or options.value("t")
     if text is not None:
         time = parse_time(text, time_of(call.paths.now()))
@@ -163,7 +165,7 @@ def _touch(call: Call, name: str, time: int | None, flags: str, *, only_access: 
     if found is not None:
         files.utime(place, found.mtime if only_access else time, follow=follow)
     elif "c" not in flags:
-        files.write(place, b"")
+        files.write(call.paths.to_open(name), b"")
         if time is not None:
             files.utime(place, time)
 

@@ -122,14 +122,18 @@ class Expander:
             names += found or [text]
         return names
 
-    def _fill(self, fields: _Fields, word: Word) -> None:
+    def _fill(self, fields: _Fields, word: Word, *, inner: bool = False) -> None:
+        """Adds a word's fields; of one that is `inner`, in ``${x:-word}``, plain text is split too."""
         for part in word:
             if isinstance(part, Text):
-                fields.add(part.value, quoted=part.quoted)
+                if inner and not part.quoted:
+                    fields.split(part.value, self._ifs())
+                else:
+                    fields.add(part.value, quoted=part.quoted)
             elif isinstance(part, Parameter) and part.name in "@*" and not part.operator:
                 self._positional(fields, part)
             elif isinstance(part, Parameter) and part.operator[-1:] in ("-", "+") and self._takes_word(part):
-                self._fill(fields, part.word)
+                self._fill(fields, part.word, inner=True)
             elif part.quoted:
                 fields.add(self._value(part), quoted=True)
             else:

@@ -6,7 +6,7 @@ A shell is a small mutable value over the shared files; a subshell is a copy of 
 from __future__ import annotations
 
 import copy
-import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,17 +18,18 @@ from engine.shell.expand import BadExpansion, Expander, Scope
 from engine.shell.lexer import BadSyntax
 from engine.shell.meter import Meter, Stopped
 from engine.shell.parser import parse
-from engine.shell.paths import NULL, Paths, basename
-from engine.shell.streams import CannotWrite, File, Null, Pipe, Sink, Source, Streams
+from engine.shell.paths import Paths, basename
+from engine.shell.redirecting import Refused, redirect
+from engine.shell.streams import CannotWrite, Pipe, Source, Streams
 from engine.shell.syntax import (
     AndOr,
+    Assignment,
     Command,
     For,
     Group,
     If,
     Pipeline,
     Redirected,
-    Redirection,
     Sequence,
     Simple,
     Word,
@@ -52,10 +53,6 @@ class Leave(Exception):
 
     def __init__(self, loops: int, *, again: bool) -> None:
         self.loops, self.again = loops, again
-
-
-class Refused(Exception):
-    """A redirection that cannot be made."""
 
 
 class Shell:
@@ -199,7 +196,7 @@ class Shell:
     def _redirected(self, command: Redirected) -> int:
         before = self.streams
         try:
-            self.streams = self._redirect(command.redirections, lazy=False)
+            self.streams = redirect(self, command.redirections, self._text)
         except Refused as error:
             self.complain(str(error))
             return 1
@@ -292,23 +289,23 @@ class Shell:
         self.captured = 0
         words = self.expand(command.words)
         found = TABLE.get(words[0]) if words else None
-        lazy = found.prints if found else False
         try:
-            streams = self._redirect(command.redirections, lazy=lazy and len(command.redirections) == 1)
+            streams = redirect(self, command.redirections, self._text, lazy=found is not None and found.prints)
         except Refused as error:
             self.complain(str(error))
+            if found and found.special:
+                raise Exit(1) from error
             return 1
         if not words:
             for one in command.assignments:
-                self.scope.variables[one.name] = self._text(one.value)
+                self._assign(one)
             return self.captured
         saved = {one.name: self.scope.variables.get(one.name) for one in command.assignments}
         exported = set(self.exported)
         for one in command.assignments:
-            self.scope.variables[one.name] = self._text(one.value)
+            self._assign(one)
             self.exported.add(one.name)
-        if "x" in self.options:
-            self._say(f"+ {' '.join(words)}\n")
+        self._trace(" ".join(map(_shown, words)))
         try:
             return self.call(words, streams)
         finally:
@@ -319,6 +316,15 @@ class Shell:
                     self.scope.variables.pop(name, None)
                 else:
                     self.scope.variables[name] = value
+
+    def _assign(self, one: Assignment) -> None:
+        value = self.scope.variables[one.name] = self._text(one.value)
+        self._trace(f"{one.name}={_shown(value) if value else ''}")
+
+    def _trace(self, text: str) -> None:
+        """What ``set -x`` shows of a command."""
+        if "x" in self.options:
+            self._say(f"+ {text}\n")
 
     def call(self, words: list[str], streams: Streams, *, builtins: bool = True) -> int:
         """Runs a utility by its name or path."""
@@ -333,6 +339,8 @@ class Shell:
         except CannotWrite as error:
             self.streams = before
             self.complain(str(error))
+            if not isinstance(found, int) and found.special:
+                raise Exit(1) from error
             return 1
         finally:
             self.streams = before
@@ -355,56 +363,15 @@ class Shell:
         except Failed as error:
             call.complain(str(error))
             status = error.status
+            if found.special:
+                raise Exit(status) from error
         except FileError as error:
             status = call.complain(f"{error.path}: {why(error)}")
         call.streams.stdout.flush()
         call.streams.stderr.flush()
         return status
 
-    # Redirections
 
-    def _redirect(self, redirections: tuple[Redirection, ...], *, lazy: bool) -> Streams:
-        """The streams that a command gets. `Refused`."""
-        streams = self.streams
-        for one in redirections:
-            target = self._text(one.target)
-            if one.operator == "<":
-                streams = replace(streams, stdin=self._open(target))
-            elif one.operator == "<&":
-                continue
-            else:
-                sink = {"1": streams.stdout, "2": streams.stderr}.get(target) if one.operator == ">&" else None
-                sink = sink or self._create(target, streams, append=one.operator == ">>", lazy=lazy)
-                streams = replace(streams, stdout=sink) if one.fd == 1 else replace(streams, stderr=sink)
-        return streams
-
-    def _open(self, path: str) -> Source:
-        if path == "/dev/stdin":
-            return self.streams.stdin
-        try:
-            return Source(self.paths.chunks(path))
-        except FileError as error:
-            if error.errno == errno.EISDIR:
-                return Source(_directory(error))
-            none = error.errno in (errno.ENOENT, errno.ENOTDIR)
-            raise Refused(f"can't open {path}: {'no such file' if none else why(error)}") from error
-
-    def _create(self, path: str, streams: Streams, *, append: bool, lazy: bool) -> Sink:
-        devices = {NULL: Null(), "/dev/stdout": streams.stdout, "/dev/stderr": streams.stderr}
-        if path in devices:
-            return devices[path]
-        try:
-            place = self.paths.at(path)
-            if path.endswith("/"):
-                raise FileError(errno.EISDIR, place)
-            return File(self.files, self.meter, place, path, append=append, lazy=lazy)
-        except CannotWrite as error:
-            raise Refused(str(error)) from error
-        except FileError as error:
-            raise Refused(f"can't create {path}: {why(error)}") from error
-
-
-def _directory(error: FileError) -> Iterator[bytes]:
-    """Reading a directory that was opened."""
-    raise error
-    yield b""
+def _shown(word: str) -> str:
+    """A word as it would have to be typed."""
+    return word if re.fullmatch(r"[A-Za-z0-9_@%+=:,./~^-]+", word) else "'" + word.replace("'", "'\"'\"'") + "'"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import re
+from contextlib import suppress
 
 from engine.errors import FileError
 from engine.shell.call import Call, Failed, utility, why
@@ -20,33 +22,27 @@ def mkdir(call: Call) -> int:
             raise Failed(f"invalid mode '{shape}'")
     status = 0
     for name in options.operands:
-        try:
-            if "p" in options.flags:
-                _make_all(call, name, mode)
-            else:
-                _make(call, name, mode)
-        except FileError as error:
-            status = call.complain(f"can't create directory '{name}': {why(error)}")
+        if name in (".", "/"):
+            continue  # busybox leaves them alone
+        for step in _steps(name) if "p" in options.flags else [name]:
+            try:
+                call.shell.files.mkdir(call.paths.named(step))
+                if mode is not None and step == name:
+                    call.shell.files.chmod(call.paths.named(step), mode)
+            except FileError as error:
+                if "p" in options.flags and error.errno == errno.EEXIST and call.paths.is_dir(step):
+                    continue
+                through = step.endswith("/") and "p" in options.flags and error.errno == errno.EEXIST
+                words = "Not a directory" if through else why(error)
+                status = call.complain(f"can't create directory '{step}': {words}")
+                break
     return status
 
 
-def _make(call: Call, path: str, mode: int | None) -> None:
-    call.shell.files.mkdir(call.paths.at(path))
-    if mode is not None:
-        call.shell.files.chmod(call.paths.at(path), mode)
-
-
-def _make_all(call: Call, path: str, mode: int | None) -> None:
-    """A directory with all above it; what is there already stays as it is."""
-    names = [name for name in path.split("/") if name]
-    begun = "/" if path.startswith("/") else ""
-    for count in range(1, len(names) + 1):
-        step = begun + "/".join(names[:count])
-        try:
-            _make(call, step, mode if count == len(names) else None)
-        except FileError as error:
-            if error.errno != errno.EEXIST or not call.paths.is_dir(step):
-                raise
+def _steps(path: str) -> list[str]:
+    """A path and all above it, the highest first, each with the slashes that follow it."""
+    ends = [found.end() for found in re.finditer(r"[^/]/+", path)]
+    return [path[:end] for end in ends] + ([] if ends[-1:] == [len(path)] else [path])
 
 
 @utility("rmdir", "rmdir [-p] DIRECTORY...: remove empty directories")
@@ -85,7 +81,9 @@ def rm(call: Call) -> int:
     for name in options.operands:
         if basename(name) in (".", ".."):
             status = call.complain("can't remove '.' or '..'")
-        elif not remove(call, name, recursive="r" in options.flags.lower(), force="f" in options.flags):
+        elif not remove(
+            call, name.rstrip("/") or name, recursive="r" in options.flags.lower(), force="f" in options.flags
+        ):
             status = 1
     return status
 
@@ -135,8 +133,7 @@ def _link(call: Call, target: str, last: str, flags: str) -> int:
     files, paths = call.shell.files, call.paths
     place = last
     try:
-        found = paths.find(last, follow="n" not in flags and "T" not in flags)
-        if found is not None and found.kind == "dir":
+        if paths.is_dir(last, follow=not {"n", "T"} & set(flags)):
             if "T" in flags:
                 return call.complain(f"'{last}' is a directory")
             place = join(last, basename(target))
@@ -145,12 +142,13 @@ def _link(call: Call, target: str, last: str, flags: str) -> int:
     except FileError as error:
         return call.complain(f"{target}: {why(error)}")
     try:
-        if "f" in flags and paths.find(place, follow=False):
-            _unlink(call, place)
+        if "f" in flags and not place.endswith("/"):
+            with suppress(FileError):  # what cannot be removed is told of when the link is made
+                files.unlink(paths.at(place))
         if "s" in flags:
-            files.symlink(target.encode("latin-1"), paths.at(place))
+            files.symlink(target.encode("latin-1"), paths.to_make(place))
         else:
-            files.link(paths.at(target), paths.at(place))
+            files.link(paths.at(target), paths.to_make(place))
     except FileError as error:
         return call.complain(f"{place}: {why(error)}")
     return 0
@@ -160,12 +158,3 @@ def _check_target(call: Call, target: str) -> None:
     """What is linked must be there; a symlink may lead nowhere."""
     if call.paths.lstat(target).kind != "symlink":
         call.paths.stat(target)
-
-
-def _unlink(call: Call, path: str) -> None:
-    """Makes room; what cannot be removed stays, and is told of when the link is made."""
-    try:
-        call.shell.files.unlink(call.paths.at(path))
-    except FileError as error:
-        if error.errno != errno.EISDIR:
-            raise

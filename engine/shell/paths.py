@@ -8,7 +8,8 @@ Every call spends a step. All raise `FileError`.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from engine.errors import FileError
@@ -49,12 +50,29 @@ class Paths:
             raise FileError(errno.ENOENT, "")
         whole = path if path.startswith("/") else f"{self.cwd}/{path}"
         place = whole.strip("/").encode("latin-1")
-        if whole.endswith("/") and place:
+        if place and (whole.endswith(("/", "/."))):
             found = self.files.resolve(place)
             if found.node is not None and found.kind != "dir":
                 raise FileError(errno.ENOTDIR, place)
             return found.path
         return place
+
+    def to_open(self, path: str) -> bytes:
+        """Where a file is opened that may have to be made: EISDIR for a slash at its end (open(2) with O_CREAT)."""
+        if path.endswith("/"):
+            raise FileError(errno.EISDIR, path)
+        return self.at(path)
+
+    def to_make(self, path: str) -> bytes:
+        """Where something new is made that is no directory; which a slash at its end forbids (path_resolution(7))."""
+        if path.endswith("/"):
+            there = self.files.lexists(self.named(path))
+            raise FileError(errno.EEXIST if there else errno.ENOENT, path)
+        return self.at(path)
+
+    def named(self, path: str) -> bytes:
+        """The name itself, slashes at its end left out: what is there is not followed."""
+        return self.at(path.rstrip("/") or path[:1])
 
     # Looking
 
@@ -67,18 +85,25 @@ class Paths:
         return self.files.lstat(self.at(path))
 
     def find(self, path: str, *, follow: bool = True) -> Stat | None:
-        """Its stat, None where there is none of it (of ENOENT and ENOTDIR alone)."""
+        """Its stat, None where nothing is there. Errors other than ENOENT pass."""
         try:
             return self.stat(path) if follow else self.lstat(path)
         except FileError as error:
-            if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            if error.errno == errno.ENOENT:
                 return None
             raise
 
-    def is_dir(self, path: str) -> bool:
-        """Whether `path` leads to a directory."""
+    def leads(self, path: str) -> bool:
+        """Whether `path` leads to anything."""
         try:
-            return self.stat(path).kind == "dir"
+            return self.files.exists(self.at(path))
+        except FileError:
+            return False
+
+    def is_dir(self, path: str, *, follow: bool = True) -> bool:
+        """Whether `path` leads to a directory, or is one itself."""
+        try:
+            return (self.stat(path) if follow else self.lstat(path)).kind == "dir"
         except FileError:
             return False
 
@@ -97,9 +122,14 @@ class Paths:
         return self.files.readlink(self.at(path)).decode("latin-1")
 
     def chunks(self, path: str) -> Iterator[bytes]:
-        """A file's content, a piece at a time; the error comes at once."""
-        device = _DEVICES.get(path)
-        return self._metered(iter(()) if path == NULL else device() if device else self.files.chunks(self.at(path)))
+        """A file's content, a piece at a time. An error comes at once, but EISDIR with the first piece: a directory can
+        be opened."""
+        if path in _DEVICES:
+            return self._metered(_DEVICES[path]())
+        place = self.at(path)
+        if self.files.stat(place).kind == "dir":
+            return _unreadable(place)
+        return self._metered(self.files.chunks(place))
 
     def _metered(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
@@ -108,19 +138,19 @@ class Paths:
 
     def glob(self, shape: str) -> list[str]:
         """The paths that a pattern matches, sorted; hidden names by a dot of the pattern only."""
-        found = ["/"] if shape.startswith("/") else [""]
-        for part in [part for part in shape.split("/") if part]:
-            found = [made for base in found for made in self._step(base, part)]
+        found = [""]
+        for part in re.findall(r"/+|[^/]+", shape):
+            if part[0] == "/":
+                found = [base + part for base in found if not base or self.is_dir(base)]
+            else:
+                found = [made for base in found for made in self._step(base, part)]
             self.meter.check_words(len(found))
-        if shape.endswith("/"):
-            found = [f"{path}/" for path in found if self.is_dir(path)]
         return sorted(found)
 
     def _step(self, base: str, part: str) -> list[str]:
-        """What one name of a pattern matches below `base`, which ends in a slash or is empty only at the start."""
-        prefix = base if base in ("", "/") else f"{base}/"
+        """What one name of a pattern matches in `base`, which is empty or ends in a slash."""
         if not pattern.is_magic(part):
-            path = prefix + pattern.unquote(part)
+            path = base + pattern.unquote(part)
             try:
                 self.lstat(path)
             except FileError:
@@ -134,7 +164,7 @@ class Paths:
         if hidden:
             names = [".", "..", *names]
         self.meter.spend(len(names) // 16)
-        return [prefix + name for name in names if (hidden or name[0] != ".") and pattern.matches(part, name)]
+        return [base + name for name in names if (hidden or name[0] != ".") and pattern.matches(part, name)]
 
 
 def _zeros() -> Iterator[bytes]:
@@ -142,4 +172,9 @@ def _zeros() -> Iterator[bytes]:
         yield bytes(4096)
 
 
-_DEVICES: Final = {NULL: lambda: iter(()), ZERO: _zeros}
+def _unreadable(place: bytes) -> Iterator[bytes]:
+    raise FileError(errno.EISDIR, place)
+    yield b""
+
+
+_DEVICES: Final[dict[str, Callable[[], Iterator[bytes]]]] = {NULL: lambda: iter(()), ZERO: _zeros}

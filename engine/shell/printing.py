@@ -33,9 +33,9 @@ def escapes(text: str, *, octal: bool) -> tuple[str, bool]:
         elif hexadecimal:
             out.append(chr(int(hexadecimal, 16)))
         else:
-            if octal and len(digits) > 3:
-                digits, at = digits[:3], at - 1
-            out.append(chr(int(digits, 8) & 0xFF))
+            while (octal and len(digits) > 3) or int(digits, 8) > 0xFF:
+                digits, at = digits[:-1], at - 1
+            out.append(chr(int(digits, 8)))
 
 
 @utility("echo", "echo [-n] [-e] [WORD]...: print words", prints=True)

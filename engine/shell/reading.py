@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from engine.errors import FileError
 from engine.shell.call import Call, Failed, utility, why
@@ -49,64 +51,81 @@ def cat(call: Call) -> int:
 
 @utility("head", "head [-n LINES | -c BYTES] [FILE]...: print how files begin")
 def head(call: Call) -> int:
-    return _each(call, _head)
+    return _each(call, _head, "{name}: {why}")
 
 
 @utility("tail", "tail [-n LINES | -c BYTES] [FILE]...: print how files end; from line or byte N on by +N")
 def tail(call: Call) -> int:
-    return _each(call, _tail)
+    return _each(call, _tail, "can't open '{name}': {why}")
 
 
-def _head(call: Call, source: Source, count: int, unit: str, _from_start: bool) -> Iterable[bytes]:
-    if unit == "n":
-        for done, line in enumerate(lines(call, source)):
-            if done >= count:
-                return
+_Take = Callable[[Call, Source, int, str, str], Iterable[bytes]]
+"""What of a source to print: a count of units, ``n`` lines or ``c`` bytes, and the count's sign."""
+
+
+def _head(call: Call, source: Source, count: int, unit: str, sign: str) -> Iterable[bytes]:
+    if sign == "-":
+        yield from _all_but(call, source, count, unit)
+    elif unit == "n":
+        for done, line in enumerate(lines(call, source) if count else ()):
             yield line
-    for piece in source.chunks() if unit == "c" and count else ():
-        yield piece[:count]
-        count -= len(piece)
-        if count <= 0:
-            return
+            if done + 1 >= count:
+                return
+    elif count:
+        for piece in source.chunks():
+            yield piece[:count]
+            count -= len(piece)
+            if count <= 0:
+                return
 
 
-def _tail(call: Call, source: Source, count: int, unit: str, from_start: bool) -> Iterable[bytes]:
-    if from_start:
+def _all_but(call: Call, source: Source, count: int, unit: str) -> Iterable[bytes]:
+    if unit == "c":
+        data = read_all(call, source)
+        return (data[: max(0, len(data) - count)],)
+    return read_all(call, source).splitlines(keepends=True)[: -count or None]
+
+
+def _tail(call: Call, source: Source, count: int, unit: str, sign: str) -> Iterable[bytes]:
+    if sign == "+":
         if unit == "c":
             return (read_all(call, source)[max(0, count - 1) :],)
         return (line for done, line in enumerate(lines(call, source), 1) if done >= count)
     if unit == "n":
-        kept = deque(lines(call, source), maxlen=count)
+        kept = deque(lines(call, source), maxlen=min(count, sys.maxsize))
         call.meter.check_held(sum(map(len, kept)))
         return kept
     data = read_all(call, source)
     return (data[max(0, len(data) - count) :],)
 
 
-def _each(call: Call, take: object) -> int:
-    assert callable(take)
-    call.arguments[:] = [f"-n{word[1:]}" if word[:1] == "-" and word[1:].isdigit() else word for word in call.arguments]
+def _each(call: Call, take: _Take, cannot: str) -> int:
+    first = call.arguments[:1]
+    if first and re.fullmatch(r"-\d+", first[0]):
+        call.arguments[:1] = ["-n", first[0][1:]]
     options = call.options("n:c:qv")
     unit = "c" if "c" in options.flags else "n"
     text = options.value(unit) or "10"
-    number = text.lstrip("+-")
-    if not number.isdecimal() or len(number) > 18:
+    found = re.fullmatch(r"([-+]?)(\d{1,18})", text)
+    if not found:
         raise Failed(f"invalid number '{text}'")
     names = options.operands or ["-"]
-    status, shown = 0, 0
-    for name, source in call.inputs(names):
+    status = failed = shown = 0
+    for name, source in call.inputs(names, cannot):
         if source is None:
-            status = 1
+            status = failed = 1
             continue
         if ("v" in options.flags or len(names) > 1) and "q" not in options.flags:
-            blank = "\n" if shown else ""
+            blank = "\n" if shown or (failed and take is _head) else ""
             call.out(f"{blank}==> {'standard input' if name == '-' else name} <==\n")
         shown += 1
         try:
-            for piece in take(call, source, int(number), unit, text[0] == "+"):
+            for piece in take(call, source, int(found[2]), unit, found[1]):
                 call.out(piece)
         except FileError as error:
-            status = call.complain(f"{name}: {why(error)}")
+            status = call.complain(f"{name}: {why(error)}" if take is _head else f"read error: {why(error)}")
+    if not shown and take is _tail:
+        call.complain("no files")
     return status
 
 
@@ -120,14 +139,15 @@ def wc(call: Call) -> int:
         try:
             counts = _count(source) if source else None
         except FileError as error:
-            status, counts = call.complain(f"{name}: {why(error)}"), None
+            shown = "standard input" if name == "-" else name
+            status, counts = call.complain(f"{shown}: {why(error)}"), [0, 0, 0]
         if counts is None:
             status = 1
             continue
         total = [a + b for a, b in zip(total, counts, strict=True)]
-        _row(call, flags, counts, name if names else "")
+        _row(call, flags, counts, name if names else "", aligned=len(names) > 1)
     if len(names) > 1:
-        _row(call, flags, total, "total")
+        _row(call, flags, total, "total", aligned=True)
     return status
 
 
@@ -143,7 +163,7 @@ def _count(source: Source) -> list[int]:
     return [newlines, words, size]
 
 
-def _row(call: Call, flags: str, counts: list[int], name: str) -> None:
+def _row(call: Call, flags: str, counts: list[int], name: str, *, aligned: bool) -> None:
     shown = [str(count) for flag, count in zip("lwc", counts, strict=True) if flag in flags]
-    row = shown[0] if len(shown) == 1 else " ".join(text.rjust(9) for text in shown)
+    row = shown[0] if len(shown) == 1 and not aligned else " ".join(text.rjust(9) for text in shown)
     call.out(f"{row} {name}\n" if name else f"{row}\n")

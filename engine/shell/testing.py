@@ -120,11 +120,11 @@ class _Test:
         if operator in _WORDS:
             return _WORDS[operator](left, right)
         a, b = self._stat(left), self._stat(right)
+        if a is None or b is None:
+            return False
         if operator == "-ef":
-            return a is not None and b is not None and a.inode == b.inode
-        if operator == "-ot":
-            a, b = b, a
-        return a is not None and (b is None or a.mtime > b.mtime)
+            return a.inode == b.inode
+        return a.mtime > b.mtime if operator == "-nt" else a.mtime < b.mtime
 
     def _stat(self, path: str, *, follow: bool = True) -> Stat | None:
         try:
