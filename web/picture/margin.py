@@ -12,7 +12,7 @@ from web.picture.rows import STRENGTH
 from web.picture.stack import BOTTOM, Lens
 from web.picture.subject import Blob, Subject, brief
 from web.picture.view import Barcode, Bracket, Here, Note, Row, Slip, Tick
-from web.picture.words import counted, cut, listed, wrap
+from web.picture.words import counted, cut, listed, size, width, wrap
 
 _LOW: Final = 620.0
 _FIGURES: Final = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
@@ -107,29 +107,25 @@ def slip(table: Table, titles: Sequence[str], colours: Sequence[str]) -> Slip | 
             found = table.subject.union.lookup(part.directory + b"/" + name)
             if found is None or name in table.hidden[part.number]:
                 continue
-            path = f"{directory}/{name.decode('utf-8', 'replace')}"
-            things.append(
-                Here(
-                    topping.drawing.symbol,
-                    topping.tint,
-                    path.rsplit("/", 1)[-1],
-                    path,
-                    found.entry.size,
-                    titles[found.layer],
-                )
-            )
+            path, amount = display(part.directory + b"/" + name), found.entry.size
+            shown = _fitting(path.rsplit("/", 1)[-1], amount)
+            things.append(Here(topping.drawing.symbol, topping.tint, shown, path, amount, titles[found.layer]))
         title, count = f"Slice {part.number}", len(things)
     else:
         for file in part.largest[:room]:
             path = display(file.path)
             below = path[len(directory.rstrip("/")) + 1 :]
-            things.append(
-                Here("", colours[file.layer], cut(below, 128, "sans", 13.5), path, file.size, titles[file.layer])
-            )
+            shown = _fitting(below, file.size)
+            things.append(Here("", colours[file.layer], shown, path, file.size, titles[file.layer]))
         title, count = cut(directory, 180, "serif", 16), part.files
         directory = ""
     more = f"and {counted(count - len(things[:room]), 'smaller file')}" if count > len(things[:room]) else ""
     return Slip(title, directory, tuple(things[:room]), more)
+
+
+def _fitting(name: str, amount: int) -> str:
+    """As much of a name as stands before its size, in large type too."""
+    return cut(name, 246 - 24 - 8 - width(size(amount), "bold", 18), "sans", 16)
 
 
 def barcode(subject: Subject, table: Table, lens: Lens, colours: Sequence[str], href: Callable[[int], str]) -> Barcode:

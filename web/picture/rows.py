@@ -109,11 +109,13 @@ class Writer:
         column = 0.0 if not flows else 30.0 if number else 0.0
         column = column if flows else NAME_AT
         title = cut(name, COLUMN - column - figure, "serif", 16)
-        after = 0.0
+        beads, after = beads[:3], 0.0
         if flows:
             after = column + width(title, "serif", 16) + 12
-            if COLUMN - figure - after < 44:
-                files, beads = "", beads if COLUMN - figure - after > 12 else []
+            left = COLUMN - figure - after
+            if left < 16 + 10 * len(beads) + width(files, "bold", 13):
+                files = ""
+                beads = beads[:1] if left > 12 else []
         large = cut(name, COLUMN - width(size(amount), "bold", 21) - 10, "serif", 22)
         trail = round(width(large, "serif", 19) + 12, 1)
         trail = trail if pin and trail + 8 < COLUMN - width(size(amount), "bold", 18) - 8 else 0.0
@@ -138,7 +140,7 @@ class Writer:
             self.chosen in plan.layers,
             parts,
             cards,
-            tuple(beads[:4]),
+            tuple(beads),
             files,
             pin,
             disc,
