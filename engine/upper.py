@@ -22,10 +22,12 @@ from typing import Final
 import msgspec
 
 from engine.digest import Digest
-from engine.errors import Corrupt
+from engine.errors import Corrupt, LimitExceeded
 
 INLINE: Final = 4096
 """Bytes of content that a node carries itself."""
+ENCODED_MAX: Final = 64 << 20
+"""Bytes of an encoded upper; larger contents are not in it."""
 _VERSION: Final = 1
 
 
@@ -75,8 +77,11 @@ class Upper:
     root: Node | None = None
 
     def encode(self) -> bytes:
-        """As msgpack; equal uppers give equal bytes."""
-        return _ENCODER.encode(_Saved(_VERSION, self.root, dict(sorted(self.nodes.items()))))
+        """As msgpack; equal uppers give equal bytes. `LimitExceeded` for one that could not be read back."""
+        data = _ENCODER.encode(_Saved(_VERSION, self.root, dict(sorted(self.nodes.items()))))
+        if len(data) > ENCODED_MAX:
+            raise LimitExceeded("bytes of the names and small files that one container changed", ENCODED_MAX)
+        return data
 
     @classmethod
     def decode(cls, data: bytes) -> Upper:

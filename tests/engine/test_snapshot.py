@@ -32,7 +32,7 @@ from engine.layerstore import LayerStore
 from engine.merged import Merged
 from engine.snapshot import Limits, Snapshot
 from engine.union import Union
-from engine.upper import EMPTY, INLINE, Upper
+from engine.upper import EMPTY, INLINE, Node, Upper
 from tests.engine.tars import Item, item, layer
 
 SECOND = 1_000_000_000
@@ -804,6 +804,14 @@ def test_an_upper_comes_back_from_its_bytes_and_equal_uppers_have_equal_bytes() 
 def test_bytes_that_are_no_upper_are_corrupt(data: bytes) -> None:
     with pytest.raises(Corrupt):
         Upper.decode(data)
+
+
+def test_an_upper_that_could_not_be_read_back_is_not_written() -> None:
+    node = Node("file", 0o644, 0, 0, NOW, INLINE, data=bytes(INLINE))
+    few, many = ({b"%d" % n: node for n in range(count)} for count in (10_000, 17_000))
+    assert Upper.decode(Upper(few).encode()).nodes == few
+    with pytest.raises(LimitExceeded):
+        Upper(many).encode()
 
 
 def test_unpacked_size_counts_a_file_once_and_the_length_of_symlinks() -> None:  # rules 27, 38
