@@ -1,4 +1,4 @@
-// What just happened, shown: played from the events of the state, never guessed. Each motion lasts 300 to 500 ms times
+// What just happened, shown: played from the events of the state, never guessed. All of it is over within 500 ms times
 // the reader's pace, is dropped when the next one begins, and none is played where the reader asked for less motion.
 "use strict";
 (() => {
@@ -24,21 +24,22 @@
     chosen: (from) => $$(".pie .chosen", from),
   };
 
-  // Each event's motion, forwards. `after` is its place in the row of events, for those that follow one another.
+  // Each event's motion, forwards, over within 500 ms. `turn` is its place in the row of events, from 0 to 1, for those
+  // that follow one another.
   const motions = {
-    LayerReused({ digest }, from, after) {
-      play([...parts.discs(digest, from), ...parts.boxes(digest, from)], [{ opacity: 1 }, { opacity: .35 }, { opacity: 1 }, { opacity: .35 }, { opacity: 1 }], { duration: 480, delay: after * 60, easing: "linear" });
+    LayerReused({ digest }, from, turn) {
+      play([...parts.discs(digest, from), ...parts.boxes(digest, from)], [{ opacity: 1 }, { opacity: .35 }, { opacity: 1 }, { opacity: .35 }, { opacity: 1 }], { duration: 360, delay: turn * 140, easing: "linear" });
     },
-    LayerPulled({ digest }, from, after) {
-      play(parts.boxes(digest, from), [{ translate: "-700px -260px", opacity: 0 }, { translate: "-700px -260px", opacity: 1, offset: .15 }, { translate: "0 0", opacity: 1 }], { duration: 480, delay: after * 90 });
-      play(parts.discs(digest, from), [{ translate: "160px 0", opacity: 0 }, { translate: "0 0", opacity: 1 }], { duration: 420, delay: 260 + after * 90 });
+    LayerPulled({ digest }, from, turn) {
+      play(parts.boxes(digest, from), [{ translate: "-700px -260px", opacity: 0 }, { translate: "-700px -260px", opacity: 1, offset: .15 }, { translate: "0 0", opacity: 1 }], { duration: 340, delay: turn * 80 });
+      play(parts.discs(digest, from), [{ translate: "160px 0", opacity: 0 }, { translate: "0 0", opacity: 1 }], { duration: 300, delay: 120 + turn * 80 });
     },
     FileCopiedUp({ kind, layer }, from) {
       if (kind === "dir") return;
       const rise = 90 + 40 * Math.max(0, $$(".disc", from).length - layer);
       play(parts.inside(from), [{ translate: `0 ${rise}px`, opacity: .15 }, { translate: "0 -9px", opacity: 1, offset: .8 }, { translate: "0 0", opacity: 1 }], { duration: 500 });
       play($$(".leaders .bead.hidden", from), [{ opacity: 0 }, { opacity: 0, offset: .5 }, { opacity: 1 }], { duration: 500 });
-      play(parts.chosen(from), [{ opacity: .25 }, { opacity: 1 }], { duration: 320, delay: 320 });
+      play(parts.chosen(from), [{ opacity: .25 }, { opacity: 1 }], { duration: 300, delay: 200 });
     },
     FileCreated(_event, from) {
       play(parts.chosen(from), [{ translate: "0 -16px", opacity: .3 }, { translate: "0 0", opacity: 1 }], { duration: 380 });
@@ -49,7 +50,7 @@
     },
     LayerCommitted({ digest }, from) {
       play(parts.discs(digest, from), [{ translate: "0 -110px", scale: "1 2.2", opacity: 0 }, { translate: "0 0", scale: "1 1", opacity: 1 }], { duration: 460 });
-      play(parts.boxes(digest, from), [{ translate: "-240px 0", opacity: 0 }, { translate: "0 0", opacity: 1 }], { duration: 420, delay: 180 });
+      play(parts.boxes(digest, from), [{ translate: "-240px 0", opacity: 0 }, { translate: "0 0", opacity: 1 }], { duration: 340, delay: 160 });
     },
     ContainerCreated(_event, from) {
       play($$(".tub", from), [{ translate: "0 -70px", opacity: 0 }, { translate: "0 0", opacity: 1 }], { duration: 400 });
@@ -90,12 +91,13 @@
     if (!kitchen || still.matches) return;
     const moved = kitchen.dataset.moved;
     if (moved === "back") farewell(kitchen.querySelector(".art"));
-    else if (moved === "forward") facts(kitchen).forEach((event, n) => motions[event.event]?.(event, kitchen, n));
+    else if (moved === "forward") facts(kitchen).forEach((event, n, all) => motions[event.event]?.(event, kitchen, n / all.length));
   }
 
   function farewell(art) {
     for (const ghost of leaving) {
       ghost.classList.add("leaving");
+      ghost.dataset.leaving = "";
       ghost.setAttribute("aria-hidden", "true");
       art.append(ghost);
       play([ghost.firstChild], [{ translate: "0 0", opacity: 1 }, { translate: "0 -70px", opacity: 0 }], { duration: 360, easing: "ease-in" });

@@ -32,11 +32,12 @@ def slide(page: str, sheets: Iterable[str], css: str, theme: Theme = "light") ->
     if says := art.attrib.get("aria-label"):
         ET.SubElement(root, f"{{{_SVG}}}title").text = says
     colours = _tokens(css, theme)
-    ET.SubElement(root, f"{{{_SVG}}}style").text = _resolved(_flat(css), colours)
+    style = ET.SubElement(root, f"{{{_SVG}}}style")
+    style.text = _resolved(_flat(css), colours)
     paper = {"x": "-12", "y": "-12", "width": "100%", "height": "100%", "fill": colours.get("paper", "#fff")}
     ET.SubElement(root, f"{{{_SVG}}}rect", paper)
     defs = ET.SubElement(root, f"{{{_SVG}}}defs")
-    defs.extend(_used(art, parts))
+    defs.extend(_used([art, style], parts))
     group = ET.SubElement(root, f"{{{_SVG}}}g", {"class": "art"})
     group.extend(list(art))
     for link in [element for element in root.iter(f"{{{_SVG}}}a") if "href" in element.attrib]:
@@ -56,10 +57,9 @@ def _parts(sheet: str) -> dict[str, ET.Element]:
     return {part.attrib["id"]: part for part in _parse(sheet[sheet.index("<svg") :]).iter() if "id" in part.attrib}
 
 
-def _used(art: ET.Element, parts: dict[str, ET.Element]) -> list[ET.Element]:
-    """What the drawing refers to, and what that refers to, each once."""
+def _used(todo: list[ET.Element], parts: dict[str, ET.Element]) -> list[ET.Element]:
+    """What drawing and style refer to, and what that refers to, each once."""
     found: dict[str, ET.Element] = {}
-    todo = [art]
     while todo:
         for name in _references(todo.pop()):
             if name in parts and name not in found:
@@ -76,6 +76,7 @@ def _used(art: ET.Element, parts: dict[str, ET.Element]) -> list[ET.Element]:
 
 def _references(element: ET.Element) -> Iterable[str]:
     for part in element.iter():
+        yield from _USED.findall(part.text or "")
         for name, value in part.attrib.items():
             if name in ("href", _XLINK) and value.startswith("#"):
                 yield value[1:]

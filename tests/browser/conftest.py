@@ -10,6 +10,7 @@ from flask import Flask
 from playwright.sync_api import Browser
 
 import app as application
+from tests.browser import systems
 from tests.browser.kitchens import DESK, Shown, begin, enter, watched
 from tests.web.given import Clock, served
 from web.guard import Limits
@@ -19,7 +20,7 @@ Open = Callable[..., Shown]
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """The application, over a data directory of its own. Its clock stands still, so the same commit has the same bytes."""
+    """The application, over a data directory of its own; its clock stands still, so that equal commits are equal."""
     data = tmp_path_factory.mktemp("data")
     app = application.create_app(data, limits=Limits(kitchens_a_minute=1000), clock=Clock())
     yield app
@@ -31,6 +32,13 @@ def address(shop: Flask) -> Iterator[str]:
     """Where it is served."""
     with served(shop) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The command that loads an image like Debian's: a root file system, and packages over it."""
+    directory = tmp_path_factory.mktemp("system")
+    return f"docker load -i {systems.archive(directory)}"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A kitchen in a real browser, over a real server whose journal lies at hand: what the page shows can be asked of both."""
+"""A kitchen in a real browser, over a real server whose journal lies at hand: both can be asked what is there."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from flask import Flask
 from playwright.sync_api import BrowserContext, Locator, Page
 
 from engine import host as hosts
+from engine.__main__ import Files
 from engine.host import Container
 from engine.journal import Journal
 from engine.union import Union
@@ -35,9 +36,17 @@ EDITED = (PULL, RUN, DIP, ADD, PICK)
 TALL = ("docker pull library/100-layer-dip",)
 
 _WATCH = """
-window.swaps = 0; window.blocked = [];
-document.addEventListener("htmx:after:swap", () => { window.swaps += 1; });
-document.addEventListener("securitypolicyviolation", (event) => { window.blocked.push(event.violatedDirective + " " + event.blockedURI); });
+window.swaps = 0; window.blocked = []; window.shifted = 0; window.played = [];
+document.addEventListener("htmx:after:swap", () => queueMicrotask(() => {
+  window.playing = document.getAnimations().filter((one) => one.constructor === Animation);
+  window.played = window.playing.map((one) => one.effect.getComputedTiming());
+  window.swaps += 1;
+}));
+document.addEventListener("securitypolicyviolation", (event) => {
+  window.blocked.push(`${event.violatedDirective} ${event.blockedURI}`);
+});
+new PerformanceObserver((list) => list.getEntries().forEach((one) => { window.shifted += one.value; }))
+  .observe({ type: "layout-shift", buffered: true });
 """
 
 
@@ -119,7 +128,7 @@ def begin(app: Flask, commands: Sequence[str]) -> tuple[str, str]:
     shop: Shop = app.extensions["shop"]
     kitchen = shop.journal.create()
     for command in commands:
-        done = shop.journal.do(kitchen.id, shlex.split(command.removeprefix("docker ")))
+        done = shop.journal.do(kitchen.id, shlex.split(command.removeprefix("docker ")), local=Files())
         assert done.status == 0, (command, done.err)
     return kitchen.id, kitchen.secret
 

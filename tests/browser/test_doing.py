@@ -111,7 +111,7 @@ def shown_words(order: Locator) -> str:
 
 def test_every_order_shows_its_whole_command(visit: Open) -> None:
     shown = visit(*EDITED)
-    orders = shown.page.locator("button.order[data-command]").all()
+    orders = shown.page.locator("#actions button[data-command]").all()
     assert len(orders) > 15
     for order in orders:
         command = order.get_attribute("data-command") or ""
@@ -142,7 +142,7 @@ def test_without_javascript_everything_but_motion_works(visit: Open, size: tuple
     expect(shown.picture).to_have_attribute("data-subject", "pizza-1")
     page.get_by_role("button", name="Dip the crust").click()
     expect(page.locator('[data-change="C"]').first).to_be_attached()
-    page.locator('.slice[data-slice="6"]').click(force=True)
+    page.locator('a[data-slice="6"]').click(force=True)
     expect(shown.picture).to_have_attribute("data-slice", "6")
     behind(page, "Add olives")
     expect(shown.picture).to_have_attribute("data-slice", "6")
@@ -185,7 +185,8 @@ def test_a_refused_command_stands_in_the_log_with_its_exit_code_and_in_the_headl
 
 def focus(page: Page) -> str:
     found: str = page.evaluate(
-        "() => { const e = document.activeElement; return e === document.body ? '' : (e.id || e.getAttribute('aria-label') || e.textContent).trim(); }"
+        """() => { const at = document.activeElement;
+        return at === document.body ? "" : (at.id || at.getAttribute("aria-label") || at.textContent).trim(); }"""
     )
     return found
 
@@ -227,12 +228,16 @@ def test_the_terminal_keeps_the_focus(visit: Open) -> None:
 def test_a_slice_and_a_layer_keep_the_focus_when_chosen(visit: Open) -> None:
     shown = visit(PULL)
     page = shown.page
-    page.locator('.slice[data-slice="5"]').focus()
+    page.locator('a[data-slice="5"]').focus()
     shown.key("Enter")
-    expect(page.locator('.slice[data-slice="5"]')).to_be_focused()
-    page.locator(".row-hit a[href]").first.focus()
+    expect(page.locator('a[data-slice="5"]')).to_be_focused()
+    layers(page).get_by_role("link").first.focus()
     shown.key("Enter")
-    expect(page.locator(".row-hit a[aria-current]")).to_be_focused()
+    expect(layers(page).locator("a[aria-current]")).to_be_focused()
+
+
+def layers(page: Page) -> Locator:
+    return page.get_by_role("list", name="Layers, top first")
 
 
 # The headline and who listens
@@ -261,7 +266,7 @@ def test_a_slice_is_chosen(visit: Open, way: str) -> None:
     shown = visit(*EDITED, size=PHONE if way == "touch" else (1280, 800))
     page = shown.page
     expect(shown.picture).to_have_attribute("data-slice", "3")
-    wanted = page.locator('.slice[data-slice="4"]')
+    wanted = page.locator('a[data-slice="4"]')
     with shown.swap():
         if way == "mouse":
             x, y = middle(wanted)
@@ -275,7 +280,7 @@ def test_a_slice_is_chosen(visit: Open, way: str) -> None:
             page.keyboard.press("4")
     expect(shown.picture).to_have_attribute("data-slice", "4")
     expect(wanted).to_have_attribute("aria-current", "true")
-    expect(page.locator(".slice[aria-current]")).to_have_count(1)
+    expect(page.locator("a[data-slice][aria-current]")).to_have_count(1)
     expect(page.locator("#actions")).to_have_attribute("aria-label", "Orders for /pizza/slice-4")
     assert "slice=4" in page.url
 
@@ -289,7 +294,7 @@ def middle(place: Locator) -> tuple[float, float]:
           const at = svg.createSVGPoint(); at.x = box.x + box.width * n / 9; at.y = box.y + box.height * m / 9;
           if (!path.isPointInFill(at)) continue;
           const p = at.matrixTransform(path.getScreenCTM());
-          if (document.elementFromPoint(p.x, p.y)?.closest(".slice") === place) return [p.x, p.y];
+          if (document.elementFromPoint(p.x, p.y)?.closest("[data-slice]") === place) return [p.x, p.y];
         } return [-1, -1]; }"""
     )
     assert x >= 0, "no point of the slice can be hit"
@@ -318,7 +323,7 @@ def test_the_question_mark_shows_the_keys(visit: Open) -> None:
 def test_every_key_of_the_dialog_does_something(visit: Open) -> None:
     shown = visit(*EDITED)
     page = shown.page
-    offered = {one for one in page.locator("#keys kbd").all_text_contents()}
+    offered = set(page.locator("#keys kbd").all_text_contents())
     acts = {one.get_attribute("data-key") for one in page.locator("[data-key]").all()}
     written = {"1", "8", "←", "→", "↑", "↓", "u", "r", "0", "/", "Tab", "p", "t", "s", "d", "?", "Esc"}
     assert offered - written == acts

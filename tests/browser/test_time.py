@@ -1,0 +1,165 @@
+"""Time: the scrubber, branches, links to any state, and pictures to take along."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Open
+from tests.browser.kitchens import ADD, DIP, EDITED, PHONE, PULL, RUN, SIZES, TALL, Shown
+
+pytestmark = pytest.mark.browser
+
+
+def steps(shown: Shown) -> list[str]:
+    found: list[str] = shown.page.locator("[data-step]").evaluate_all("(all) => all.map((one) => one.dataset.when)")
+    return found
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_every_step_is_a_place_to_jump_to(visit: Open, size: tuple[int, int]) -> None:
+    shown = visit(*EDITED, size=size)
+    assert steps(shown) == ["past"] * 5 + ["now"]
+    for number in (1, 4, 0, 5):
+        with shown.swap():
+            shown.page.locator("#time [data-step] button").nth(number).click()
+        assert shown.state["number"] == number
+        assert steps(shown) == ["past"] * number + ["now"] + ["undone"] * (5 - number)
+        expect(shown.page.locator("#time [aria-current=step]")).to_have_count(1)
+
+
+def test_every_step_says_its_bytes(visit: Open) -> None:
+    shown = visit(*EDITED)
+    told = shown.page.locator("[data-step]").evaluate_all("(all) => all.map((one) => Number(one.dataset.bytes))")
+    sent = shown.state["ledger"]["transfer"]["sent"]["size"]
+    assert told[:2] == [0, sent]
+    assert told[3] == 65_536 + len("hot sauce\n")
+    assert told[4] == len("fresh\n")
+    names = shown.page.locator("[data-step] button").evaluate_all("(all) => all.map((one) => one.ariaLabel)")
+    assert "65.5 kB copied" in names[3]
+
+
+def test_another_way_taken_after_undo_leaves_a_branch_to_go_back_to(visit: Open) -> None:
+    shown = visit(PULL, RUN, DIP)
+    page = shown.page
+    left = shown.state["state"]
+    shown.do("undo")
+    shown.do(ADD)
+    branch = page.locator(f'[data-branch="{left}"]')
+    summary = page.locator("#time summary").first
+    expect(summary).to_be_visible()
+    summary.click()
+    expect(branch).to_be_visible()
+    shown.press(branch)
+    assert shown.state["state"] == left
+    assert {one["kind"] for one in shown.state["containers"][0]["changes"]} == {"C"}
+
+
+@pytest.mark.parametrize("size", [*SIZES, (360, 640)], ids=str)
+def test_undo_redo_and_reset_are_always_in_sight(visit: Open, size: tuple[int, int]) -> None:
+    shown = visit(*EDITED, size=size)
+    page = shown.page
+    for where in ("0", "document.body.scrollHeight / 2", "document.body.scrollHeight"):
+        page.evaluate(f"scrollTo(0, {where})")
+        for name in ("Undo", "Redo", "Reset"):
+            expect(page.get_by_role("button", name=name, exact=True), f"at {where}").to_be_in_viewport(ratio=0.9)
+
+
+def test_a_link_to_any_state_opens_it_to_read_and_fork(visit: Open) -> None:
+    shown = visit(*EDITED)
+    page, states = shown.page, {one["number"]: one["id"] for one in shown.state["states"]}
+    before = shown.state
+    page.get_by_text("Share", exact=True).click()
+    page.get_by_role("link", name="A link to this very state").click()
+    page.wait_for_url(f"**/s/{before['state']}")
+    page.goto(f"{shown.address}/s/{states[3]}")
+    expect(shown.picture).to_have_attribute("data-subject", "pizza-1")
+    expect(page.locator("[data-change]")).to_have_count(1)
+    expect(page.locator("#command")).to_have_count(0)
+    expect(page.get_by_role("button", name="Undo", exact=True)).to_have_count(0)
+    assert page.locator("main form button:enabled").count() == 1
+    page.get_by_role("button", name=re.compile("^Fork")).click()
+    page.wait_for_url("**/k/*")
+    kitchen = page.url.partition("?")[0].rpartition("/")[2]
+    assert kitchen != shown.kitchen
+    forked = Shown(page, shown.journal, shown.address, kitchen)
+    assert forked.state["images"] == before["images"]
+    assert [one["path"] for one in forked.state["containers"][0]["changes"]][-1] == "/pizza/slice-3/crust"
+    forked.do(ADD)
+    assert forked.state["number"] > 0
+    assert shown.state == before
+
+
+def test_who_reads_a_state_can_look_around_in_it(visit: Open) -> None:
+    shown = visit(*EDITED)
+    shown.page.goto(f"{shown.address}/s/{shown.state['state']}")
+    shown.key("6")
+    expect(shown.picture).to_have_attribute("data-slice", "6")
+    assert "/s/" in shown.page.url
+
+
+# Slides
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.mark.parametrize("what", ["edited", "dip", "system", "empty", "pair"])
+def test_a_slide_is_one_file_that_needs_no_other(visit: Open, system: str, what: str) -> None:
+    commands = {"edited": EDITED, "dip": TALL, "system": (system,), "empty": (), "pair": (PULL, RUN)}[what]
+    shown = visit(*commands)
+    page = shown.page
+    query = "subject=pizza-1&beside=pizza/pepperoni" if what == "pair" else "slice=2&theme=dark"
+    address = f"{shown.address}/s/{shown.state['state']}/picture.svg?{query}"
+    answer = page.request.get(address)
+    text = answer.text()
+    assert answer.headers["content-type"].startswith("image/svg+xml")
+    root = ET.fromstring(text)
+    assert root.tag == f"{SVG}svg"
+    known = {one.attrib["id"] for one in root.iter() if "id" in one.attrib}
+    assert len(known) == sum("id" in one.attrib for one in root.iter())
+    for one in root.iter():
+        assert one.tag.startswith(SVG)
+        assert one.tag not in (f"{SVG}script", f"{SVG}image", f"{SVG}foreignObject")
+        for name, value in one.attrib.items():
+            assert not name.startswith("on")
+            if name.endswith("href"):
+                assert value.startswith("#")
+                assert value[1:] in known
+    for name in re.findall(r"url\(([^)]*)\)", text):
+        assert name.strip("\"'").startswith("#")
+        assert name.strip("\"'")[1:] in known, name
+    assert "var(--" not in text
+    assert "@import" not in text
+    other = page.context.new_page()
+    other.on("request", lambda asked: shown.trouble.append(asked.url) if asked.url != address else None)
+    other.on("console", lambda said: shown.trouble.append(said.text))
+    other.goto(address)
+    width = other.evaluate("document.documentElement.getBBox().width")
+    assert width > 400
+    styled = other.evaluate("getComputedStyle(document.querySelector('text')).fontFamily")
+    assert styled != other.evaluate("getComputedStyle(document.documentElement).fontFamily")
+    drawn = page.evaluate(
+        """async (from) => { const image = new Image();
+        image.src = URL.createObjectURL(new Blob([await (await fetch(from)).text()], { type: "image/svg+xml" }));
+        try { await image.decode(); } catch { return "blocked"; } return image.naturalWidth; }""",
+        address,
+    )
+    assert drawn == "blocked" or drawn > 0
+    page.evaluate("window.blocked = []")
+    shown.trouble[:] = [one for one in shown.trouble if "blob:" not in one]
+
+
+def test_the_picture_is_saved_as_it_stands(visit: Open) -> None:
+    shown = visit(*EDITED, size=PHONE)
+    shown.key("6")
+    page = shown.page
+    page.get_by_text("Share", exact=True).click()
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Save this picture").click()
+    assert saved.value.suggested_filename == "hello-whale.svg"
+    root = ET.parse(saved.value.path()).getroot()
+    chosen = [one for one in root.iter() if one.get("data-slice") and one.get("aria-current")]
+    assert [one.get("data-slice") for one in chosen] == ["6"]
