@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -300,9 +301,11 @@ class Machine:
 
 
 def receive(stream: IO[bytes]) -> Any:
-    """The next message, or None at the end."""
+    """The next message; `EOFError` where the other side is gone."""
     head = stream.read(8)
-    return pickle.loads(stream.read(struct.unpack("<q", head)[0])) if head else None
+    if len(head) < 8:
+        raise EOFError("the process ended")
+    return pickle.loads(stream.read(struct.unpack("<q", head)[0]))
 
 
 def send(stream: IO[bytes], message: Any) -> None:
@@ -316,12 +319,14 @@ def main() -> None:
     """Obey until the pipe closes. OVERLAY_DIRECTORY names a directory to use, of a file system that can be an upper."""
     os.umask(0o022)
     machine = Machine(os.environ.get("OVERLAY_DIRECTORY"))
-    while request := receive(sys.stdin.buffer):
-        try:
-            answer = getattr(machine, request[0])(*request[1:])
-        except Exception as error:
-            answer = error
-        send(sys.stdout.buffer, answer)
+    with suppress(EOFError):
+        while True:
+            name, *arguments = receive(sys.stdin.buffer)
+            try:
+                answer = getattr(machine, name)(*arguments)
+            except Exception as error:
+                answer = error
+            send(sys.stdout.buffer, answer)
     machine.close()
 
 
