@@ -76,6 +76,12 @@ def show_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def local_time(text: str | None) -> str:
+    """An RFC 3339 time as docker prints one of its own: ``2026-05-01 12:00:00 +0000 UTC``."""
+    moment = parse_time(text)
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S +0000 UTC") if moment else ""
+
+
 def ellipsis(text: str, width: int) -> str:
     """`text` in at most `width` characters, the last a ``…`` where it was cut."""
     return text if len(text) <= width else text[: width - 1] + "…"
@@ -99,7 +105,7 @@ def rows(records: Sequence[Mapping[str, Any]], columns: Mapping[str, str], templ
     if template in ("", "table"):
         return table(tuple(columns.values()), [[str(record[field]) for field in columns] for record in records])
     if template == "json":
-        return "".join(msgspec.json.encode(record).decode() + "\n" for record in records)
+        return "".join(_json(record) + "\n" for record in records)
     if not template.startswith("table "):
         return "".join(fill(template, record) + "\n" for record in records)
     cells = template.removeprefix("table ").replace(r"\t", "\t").split("\t")
@@ -126,7 +132,15 @@ def _action(record: Mapping[str, Any], match: re.Match[str]) -> str:
             known = ", ".join(value) if isinstance(value, Mapping) else "none"
             raise UsageError(f"failed to execute template: can't evaluate field {name}: the fields here are {known}")
         value = value[name]
-    return msgspec.json.encode(value).decode() if match[1] else _go(value)
+    if not match[1]:
+        return _go(value)
+    return _json(value) if value is record else msgspec.json.encode(value, order="sorted").decode()
+
+
+def _json(record: Mapping[str, Any]) -> str:
+    """A whole record as docker writes it: keys sorted, and unlike in one field nothing that HTML takes for a tag."""
+    text = msgspec.json.encode(record, order="sorted").decode()
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _go(value: Any) -> str:

@@ -74,7 +74,7 @@ def _image_row(context: Context, record: ImageRecord, repository: str, tag: str,
         "Tag": tag,
         "ID": record.id if whole else digests.short(record.id),
         "Digest": next((d.partition("@")[2] for d in record.repo_digests), _NONE),
-        "CreatedAt": loaded.config.created or "",
+        "CreatedAt": terminal.local_time(loaded.config.created),
         "CreatedSince": terminal.age(loaded.config.created, context.clock()),
         "Size": terminal.size(loaded.unpacked(context.layers)),
     }
@@ -270,6 +270,8 @@ def container_document(context: Context, found: Container) -> dict[str, Any]:
 def inspecting(only: str) -> Verb:
     """``docker inspect``, or its form for one kind of object."""
     flags: tuple[Flag, ...] = (Flag("format", "f", "string", "Format output using a Go template, or json"),)
+    if only != "image":
+        flags += (Flag("size", "s", help="Display total file sizes if the type is container (they always are)"),)
     if not only:
         flags += (Flag("type", "", "string", "Return JSON for this type: container or image"),)
     word = only.upper() or "NAME|ID"

@@ -125,10 +125,13 @@ def _name(host: Host, asked: str, wanted: str, tags: list[str]) -> str:
 
 
 def _environment(own: tuple[str, ...], lower: tuple[str, ...]) -> tuple[str, ...]:
-    """`own` settings, then those of `lower` that they do not replace. A name alone takes the value that it has where
-    docker is called, and here it has none."""
-    set_ = {name: pair for pair in own if (name := pair.partition("=")[0]) != pair}
-    return (*set_.values(), *(pair for pair in lower if pair.partition("=")[0] not in set_))
+    """`own` settings, then those of `lower` that they do not replace. A name alone means the value that it has where
+    docker is called, which is none here: that of `lower` goes too."""
+    named = {pair.partition("=")[0]: pair for pair in own}
+    return (
+        *(pair for pair in named.values() if "=" in pair),
+        *(pair for pair in lower if pair.partition("=")[0] not in named),
+    )
 
 
 def _do_create(context: Context, host: Host, options: Options, fetched: Fetched | None) -> Outcome:
@@ -281,9 +284,11 @@ def _do_ps(context: Context, host: Host, options: Options, _fetched: Fetched | N
     if options.on("quiet"):
         ids = (c.id if options.on("no-trunc") else c.id[:12] for c in shown)
         return Outcome(host, (facts.Wrote(text="".join(f"{text}\n" for text in ids)),))
-    records = [_ps_row(context, host, c, whole=options.on("no-trunc"), sized=options.on("size")) for c in shown]
-    columns = _PS | _PS_END | ({"Size": "SIZE"} if options.on("size") else {})
-    return Outcome(host, (facts.Wrote(text=terminal.rows(records, columns, options.value("format"))),))
+    template = options.value("format")
+    sized = options.on("size") or ".Size" in template or "json" in template
+    records = [_ps_row(context, host, c, whole=options.on("no-trunc"), sized=sized) for c in shown]
+    columns = _PS | _PS_END | ({"Size": "SIZE"} if sized else {})
+    return Outcome(host, (facts.Wrote(text=terminal.rows(records, columns, template)),))
 
 
 def _ps_row(context: Context, host: Host, c: Container, *, whole: bool, sized: bool) -> dict[str, Any]:
@@ -293,7 +298,7 @@ def _ps_row(context: Context, host: Host, c: Container, *, whole: bool, sized: b
         "ID": c.id if whole else c.id[:12],
         "Image": c.requested if host.find_image(c.requested) else digests.short(c.image),
         "Command": json.dumps(command if whole else terminal.ellipsis(command, 20), ensure_ascii=False),
-        "CreatedAt": c.created,
+        "CreatedAt": terminal.local_time(c.created),
         "RunningFor": terminal.age(c.created, context.clock()),
         "State": c.status,
         "Status": status(c, context),

@@ -101,6 +101,36 @@ def test_inspect_tells_the_same_of_an_image(twins: Twins, image: str) -> None:
     assert ours["RootFS"] == theirs["RootFS"]
 
 
+def test_inspect_tells_the_same_of_a_container(box: Twins) -> None:
+    box.same("run", "--name", "box", "-e", "SAUCE=mild", "-w", "/odd/dir", ENTRY, "echo hi; exit 5")
+    ours, theirs = box.documents("container", "box")
+    for key in ("Path", "Args", "Image", "Name", "SizeRw", "SizeRootFs"):
+        assert ours[key] == theirs[key], key
+    for key in ("Status", "Running", "ExitCode"):
+        assert ours["State"][key] == theirs["State"][key], key
+    for key in ("Image", "Cmd", "Entrypoint", "Env", "WorkingDir"):
+        assert ours["Config"][key] == theirs["Config"][key], key
+
+
+def test_formats_give_the_same(box: Twins) -> None:
+    for line in ("ps -a", "ps -s", "ps -a -s --no-trunc"):
+        box.same(*line.split())
+    box.same("create", "--name", "box", IMAGE, "echo", "a <b> & 'c d'")
+    for line in (
+        "images --format {{.Repository}}:{{.Tag}}|{{.ID}}|{{.CreatedAt}}|{{.CreatedSince}}|{{.Digest}}|{{.Size}}",
+        "images --format {{json .ID}} --no-trunc",
+        "images -q",
+        "history --format {{json .}}",
+        "history --no-trunc -q",
+    ):
+        verb, *flags = line.replace("{{json ", "{{json\0").split()
+        box.same(verb, *(flag.replace("\0", " ") for flag in flags), IMAGE)
+    box.same("ps", "-a", "--format", "{{.Names}}|{{.Size}}|{{json .Command}}|{{.State}}|{{.Status}}|{{.Image}}")
+    box.same("ps", "-a", "--format", "table {{.Names}}\\t{{.Image}}")
+    box.same("ps", "-a", "--no-trunc", "--format", "{{.Command}}")
+    box.same("inspect", "-f", "{{.State.ExitCode}} {{.Name}} {{json .Config.Cmd}} {{.Path}} {{.Args}}", "box")
+
+
 # Observed
 
 
@@ -196,7 +226,10 @@ def test_renaming_files_and_directories(box: Twins) -> None:  # rule 33
 
 
 def test_a_setgid_directory_passes_on_its_group(box: Twins) -> None:  # rule 29
-    ran(box, "echo x > /odd/group/x; mkdir -p /odd/group/d/e; chown 3:4 /odd/files/setuid; ln -s x /odd/group/l")
+    ran(
+        box,
+        "cd /odd; echo x > group/x; mkdir -p group/d/e; chown 3:4 files/setuid; chown :5 files/owned; ln -s x group/l",
+    )
     agree(box)
     committed(box)
 
