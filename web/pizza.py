@@ -97,7 +97,7 @@ def _single(
     subject, table = writer.subject, writer.table
     rows, lens = _stack(writer, layer)
     is_container = subject.upper is not None
-    called, more = calls(subject, table, 172.0 if lens else TOP) if is_container else ((), None)
+    called, more = calls(subject, table, 182.0 if lens else TOP) if is_container else ((), None)
     rest, front = table.pie()
     kind = kind_of(writer)
     places = table.places(lambda number: address(number, layer))

@@ -39,7 +39,7 @@ _FONTS = {
 _HIDDEN = {
     "wide": {"large"},
     "close": {"small", "sub"},
-    "slim": {"small", "sub", "heads", "on-slice"},
+    "slim": {"small", "sub", "heads", "on-slice", "with-plate"},
 }
 _SHIFT = re.compile(r"translate\(([-\d.]+)[ ,]([-\d.]+)\)")
 

@@ -142,14 +142,16 @@ def _shelf(
     if many and width(f"{first} in {many}", "bold", 15) <= room:
         first = f"{first} in {many}"
     names = ", ".join(users) if len(users) <= 2 else f"{users[0]}, {users[1]} and {len(users) - 2} more"
+    first, second = cut(first, room, "bold", 15), cut(names, room, "sans", 14) if names else "no image"
     return Shelf(
         round(y, 1),
         tall,
         tuple(boxes),
         round(begin, 1),
         inside,
-        cut(first, room, "bold", 15),
+        first,
         short(blobs[0].digest) if len(blobs) == 1 else "",
-        cut(names, room, "sans", 14) if names else "no image",
+        second,
         led,
+        wide=round(max(width(first, "bold", 15), width(second, "sans", 14)) + 8, 1) if inside else 0,
     )

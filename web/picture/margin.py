@@ -90,8 +90,8 @@ def brackets(rows: Sequence[Row], subject: Subject, held: Mapping[Digest, Blob])
 
 def key(rows: Sequence[Row]) -> tuple[tuple[str, str], ...]:
     """Which colour is which layer, largest first."""
-    layers = sorted((row for row in rows if row.kind == "layer"), key=lambda row: -row.size)[:4]
-    return tuple((row.parts[0].tint, row.short) for row in layers)
+    layers = sorted((row for row in rows if row.kind == "layer"), key=lambda row: -row.size)[:5]
+    return tuple((row.parts[0].tint, cut(row.title, 72, "sans", 13)) for row in layers)
 
 
 def slip(table: Table, titles: Sequence[str], colours: Sequence[str]) -> Slip | None:

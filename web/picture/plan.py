@@ -3,171 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 
 from engine.events import display
-from engine.union import Bead as Answer
-from web.picture.geometry import RADIUS, Spot, dice, polar, scatter, slab, slot_of, wedge, wedges
-from web.picture.subject import Above, Subject
-from web.picture.survey import DOTS, FEW, File, Slice, Survey, covers, survey
-from web.picture.toppings import Topping, arrange
-from web.picture.view import Bead, Dot, Lying, Napkin, Piece, Place, State, Surface
-from web.picture.words import counted, cut, width
+from web.picture.geometry import RADIUS, Spot, dice, polar, scatter, slab, wedge, wedges
+from web.picture.sliced import Sliced
+from web.picture.stack import MANY
+from web.picture.survey import DOTS, File, Slice, Survey
+from web.picture.toppings import Topping
+from web.picture.view import Dot, Lying, Napkin, Piece, Surface
 
 _TALL = {"dough": 12.0, "sauce": 4.0, "cheese": 4.0}
 _RIM = {"dough": 1.0, "sauce": 0.875, "cheese": 0.845}
 
 
-@dataclass
-class Table:
-    """The slices of a subject with its container's changes on them, turned so that `chosen` lies in front."""
-
-    subject: Subject
-    chosen: int
-    tint: Callable[[int | None], str]
-    """Of a layer's position; None for the upper."""
-    survey: Survey = field(init=False)
-    above: dict[int, dict[bytes, Above]] = field(init=False)
-    """By slice: changed paths of the upper."""
-    toppings: dict[int, dict[bytes, Topping]] = field(init=False)
-    swept: set[int] = field(init=False)
-    """Slices whose whole directory the upper hides."""
-    hidden: dict[int, set[bytes]] = field(init=False)
-    """By slice: names that the upper hides entirely."""
-    _answers: dict[bytes, list[Answer]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        upper = self.subject.upper or {}
-        touched = [p for p, node in upper.items() if node.kind != "dir" or node.opaque]
-        self.survey = survey(self.subject.union, touched[:200])
-        self.above = {n: {} for n in range(1, 9)}
-        hiding = [p for p, node in upper.items() if node.kind == "whiteout" or node.opaque]
-        self.swept = {
-            part.number
-            for part in self.slices
-            if part.directory is not None and any(covers(path, part.directory) for path in hiding)
-        }
-        for path in touched:
-            part = self.survey.slice_of(path)
-            if part:
-                self.above[part.number][path] = upper[path]
-        self.toppings = {
-            part.number: arrange(part.number, self._names(part)) for part in self.slices if self.named(part)
-        }
-        self.hidden = {part.number: self._hidden(part) for part in self.slices}
-
-    @property
-    def slices(self) -> tuple[Slice, ...]:
-        return self.survey.slices
-
-    def named(self, part: Slice) -> bool:
-        """Whether the slice is told name by name: in numbered slices, where the names are few."""
-        return self.survey.pizza and part.directory is not None and len(part.names) <= FEW
-
-    def slot(self, number: int) -> int:
-        """Where a slice stands."""
-        return slot_of(number, self.chosen)
-
-    def _names(self, part: Slice) -> dict[bytes, int]:
-        order = sorted(part.names.items(), key=lambda item: (min(item[1]), item[0]))
-        names = {name: max(0, *by.values()) if len(by) > 1 else max(0, next(iter(by.values()))) for name, by in order}
-        for path, node in self.above[part.number].items():
-            names.setdefault(part.name_of(path), node.size)
-        return names
-
-    def _hidden(self, part: Slice) -> set[bytes]:
-        """Names whose whiteout is the last word, in the upper or in the topmost layer that speaks of them."""
-        out: set[bytes] = set()
-        if not self.named(part):
-            return out
-        nodes = self.above[part.number]
-        top = {part.name_of(path): node for path, node in nodes.items() if path.count(b"/") == _depth(part)}
-        for name, by in part.names.items():
-            inside = any(part.name_of(p) == name and n.kind != "whiteout" for p, n in nodes.items())
-            gone = by[max(by)] == -1 and min(by.values()) == -1 and len(by) > 1
-            if (name in top and top[name].kind == "whiteout") or ((gone or part.number in self.swept) and not inside):
-                out.add(name)
-        return out
-
-    def state(self, part: Slice, name: bytes, layer: int | None) -> State | None:
-        """The union's answer for a name of a slice in one layer, the upper on top of it; None where it is absent."""
-        assert part.directory is not None
-        path = part.directory + b"/" + name if part.directory else name
-        mine = {p: n for p, n in self.above[part.number].items() if p == path or p.startswith(path + b"/")}
-        if layer is None:
-            if not mine:
-                return "whiteout" if part.number in self.swept and name in part.names else None
-            return "whiteout" if all(n.kind == "whiteout" for n in mine.values()) else "seen"
-        found = self.answers(path)[layer]
-        if found == "absent":
-            return None
-        covered = path in mine or part.number in self.swept
-        return "hidden" if found == "seen" and covered else found
-
-    def answers(self, path: bytes) -> list[Answer]:
-        """The union's bead of each layer for a path, asked once."""
-        known = self._answers.get(path)
-        if known is None:
-            known = self._answers[path] = list(self.subject.union.bead(path))
-        return known
-
-    def beads(self, part: Slice, layer: int | None) -> list[Bead]:
-        """A bead for each name of a small slice that the layer speaks of."""
-        assert part.directory is not None
-        out = []
-        for name in self.toppings[part.number]:
-            if layer is not None and layer not in part.names.get(name, {}):
-                continue
-            state = self.state(part, name, layer)
-            if state:
-                path = display(part.directory + b"/" + name)
-                out.append(Bead(name.decode("utf-8", "replace"), path, state, layer))
-        return out
-
-    # Lying on the plan
-
-    def places(self, href: Callable[[int], str]) -> tuple[Place, ...]:
-        """The eight slices as controls."""
-        out = []
-        for part in self.slices:
-            slot, on = self.slot(part.number), part.number == self.chosen
-            at = polar(
-                45 * slot + (14 if slot == 4 else 0), 157 if on else 138 if slot == 4 else 142 if slot == 8 else 148
-            )
-            directory = "" if part.directory is None else display(part.directory)
-            if self.survey.pizza:
-                label = str(part.number)
-                says = f"Slice {part.number}" + (f", {directory}" if directory else ", nothing")
-            else:
-                label = rim(directory, 84) if directory else ""
-                says = directory or "an empty place"
-            files = self.count(part)
-            says += f", {counted(files, 'file')}" + (", chosen" if on else "")
-            out.append(
-                Place(
-                    part.number,
-                    slot,
-                    directory,
-                    label,
-                    at.x,
-                    at.y,
-                    wedge(slot, 134),
-                    href(part.number),
-                    on,
-                    files,
-                    says,
-                )
-            )
-        return tuple(sorted(out, key=lambda place: place.number))
-
-    def count(self, part: Slice) -> int:
-        """Files that one sees in the slice."""
-        total = part.files
-        for path, node in self.above[part.number].items():
-            below = self.subject.union.lookup(path)
-            total += (node.kind not in ("whiteout", "dir")) - (below is not None and below.entry.kind != "dir")
-        return max(0, total)
+class Table(Sliced):
+    """A sliced subject laid out: what one sees from above, and what lies on each disc."""
 
     def pie(self) -> tuple[Lying, Lying]:
         """What one sees from above: on the seven slices at rest, and on the chosen one."""
@@ -181,7 +32,7 @@ class Table:
 
     def _covered(self, part: Slice, name: bytes) -> bool:
         """Whether a napkin lies there as seen from above: the container's own, or in a small stack any."""
-        if len(self.subject.layers) <= 12:
+        if len(self.subject.layers) <= MANY:
             return True
         return part.number in self.swept or any(part.name_of(path) == name for path in self.above[part.number])
 
@@ -258,21 +109,23 @@ class Table:
             if mine and gone[file.path].kind == "whiteout":
                 continue
             at = spot.at(slot)
-            out.append(Dot(at.x, at.y, radius, self.tint(None if mine else file.layer)))
+            reach = max(4.0, self._radius(gone[file.path].size)) if mine else radius
+            out.append(Dot(at.x, at.y, reach, self.tint(None if mine else file.layer), mine))
         if layer in (-1, None):
-            out += self._new_dots(part, slot)
+            out += self._new_dots(part, slot, layer)
         return out
 
-    def _new_dots(self, part: Slice, slot: int) -> list[Dot]:
-        known = {file.path for file in part.largest}
+    def _new_dots(self, part: Slice, slot: int, layer: int | None) -> list[Dot]:
+        """The container's own files that are not among the largest below."""
+        known = {file.path for file in part.largest} if layer == -1 else set()
         out = []
         fresh = [
             (p, n) for p, n in self.above[part.number].items() if p not in known and n.kind not in ("whiteout", "dir")
         ]
         for path, node in sorted(fresh, key=lambda item: -item[1].size)[:DOTS]:
-            spot = scatter((), 5, dice(path), near=45, far=86)
-            at = spot.at(slot)
-            out.append(Dot(at.x, at.y, max(2.4, self._radius(node.size)), self.tint(None)))
+            at = (self.spot_of(path) or Spot(0, 65)).at(slot)
+            least = 4.0 if layer == -1 else 8.0
+            out.append(Dot(at.x, at.y, max(least, self._radius(node.size)), self.tint(None), True))
         return out
 
     def spot_of(self, path: bytes) -> Spot | None:
@@ -365,23 +218,9 @@ class Table:
         return layer is not None or self.subject.changed(path) != 0
 
 
-def rim(directory: str, room: float) -> str:
-    """A directory's path, or its end, as it fits on the plate's rim."""
-    if width(directory, "mono", 11.5) <= room:
-        return directory
-    parts = directory.split("/")
-    short = "…/" + parts[-1]
-    return short if width(short, "mono", 11.5) <= room else cut(parts[-1], room, "mono", 11.5)
-
-
 _strewn: dict[tuple[int, int], tuple[Survey, list[tuple[Spot, float, File]]]] = {}
 
 
 def _ordered(surfaces: Mapping[str, Iterable[int]]) -> list[tuple[str, list[int]]]:
     """Dough below sauce below cheese, whatever layer brought them."""
     return [(kind, list(surfaces[kind])) for kind in ("dough", "sauce", "cheese") if kind in surfaces]
-
-
-def _depth(part: Slice) -> int:
-    """How many slashes the path of a name right below the directory has."""
-    return part.directory.count(b"/") + 1 if part.directory else 0

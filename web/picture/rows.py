@@ -49,8 +49,12 @@ class Writer:
 
     def _title(self, layer: int, created_by: str, comment: str) -> str:
         words = self._words(layer)
+        if len(words) == 1:
+            return words[0]
         if words:
-            return " and ".join(words[:2]) if len(words) < 3 else f"{words[0]} and {len(words) - 1} more"
+            return comment.strip() or (
+                " and ".join(words) if len(words) == 2 else f"{words[0]} and {len(words) - 1} more"
+            )
         index = self.subject.union.layers[layer]
         for path in _RELEASES:
             entry = index.entries.get(path)
@@ -61,20 +65,19 @@ class Writer:
         return title(created_by, comment)
 
     def _words(self, layer: int) -> list[str]:
-        """The ingredients that a layer brings to numbered slices, where they are few."""
-        out: dict[str, None] = {}
+        """The ingredients that a layer brings to numbered slices, where they are few; napkins last."""
+        out: dict[str, bool] = {}
         for part in self.table.slices:
             if self.table.named(part):
                 for name, by in part.names.items():
-                    if layer in by:
-                        out[
-                            ingredient_title(
-                                drawing(name).word if drawing(name).edible else name.decode("utf-8", "replace")
-                            )
-                            if by[layer] >= 0
-                            else "Napkin"
-                        ] = None
-        return list(out) if len(out) <= 6 else []
+                    if by.get(layer, -1) >= 0:
+                        look = drawing(name)
+                        word = ingredient_title(look.word if look.edible else name.decode("utf-8", "replace"))
+                        out.setdefault(word, False)
+                    elif layer in by:
+                        out.setdefault("Napkin", True)
+        words = sorted(out, key=lambda word: out[word])
+        return words if len(words) <= 6 else []
 
     def unpacked(self, layer: int) -> int:
         return self.subject.union.layers[layer].unpacked

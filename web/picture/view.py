@@ -38,6 +38,8 @@ class Dot:
     y: float
     r: float
     tint: str
+    changed: bool = False
+    """Whether it is the container's own: such a one is ringed, and never too small to find."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +305,8 @@ class Shelf:
     """Whether a leader arrives."""
     over: bool = False
     """Whether the words stand above the boxes."""
+    wide: float = 0
+    """How wide a sticker the words need on the box."""
 
 
 @dataclass(frozen=True, slots=True)
