@@ -62,6 +62,7 @@ def create_app(
         guard=Guard(limits or Limits(), tuple(names)),
         menu=dishes,
         terminals=Terminals(),
+        another=lambda: Journal(data, menu=menu_layout),
         stopping=stopping or threading.Event(),
     )
     app = Flask(__name__, static_folder="static", template_folder="templates")

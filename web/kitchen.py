@@ -55,6 +55,8 @@ class Shop:
     guard: Guard
     menu: tuple[Dish, ...]
     terminals: Terminals
+    another: Callable[[], Journal]
+    """Opens the journal's data once more, with times and ids of its own."""
     stopping: Event
     """Set once the server was told to stop: commands under way then end."""
 
@@ -63,7 +65,7 @@ class Shop:
 def index() -> str:
     """Invites: open a kitchen, look into one, or go back to one that this browser has the key of."""
     shop = _shop()
-    shown = welcome.state(shop.journal, shop.menu)
+    shown = welcome.state(shop.journal, shop.menu, shop.another)
     drawn = view(shop.journal, shop.menu, shown, Looking(), (), mine=False, past=True).picture if shown else None
     return render_template("index.html", kitchens=_mine(), shown=shown, picture=drawn)
 

@@ -271,7 +271,7 @@ def test_what_is_not_there_is_told_and_the_others_are_done(box: Kitchen, line: s
     [
         ("rm box", "You cannot remove a running container"),
         ("rmi pizza/pepperoni", "container "),
-        ("run --name box pizza/pepperoni", 'Error response from daemon: Conflict. The container name "/box" is already in'),
+        ("run --name box pizza/pepperoni", 'daemon: Conflict. The container name "/box" is already in use'),
         ("run --name 'bad name' pizza/pepperoni", "Invalid container name"),
         ("tag nope x", "Error response from daemon: No such image: nope:latest"),
         ("tag pizza/pepperoni UPPER", "not a valid repository/tag"),

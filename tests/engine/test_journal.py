@@ -240,7 +240,7 @@ def test_fsck_finds_what_is_damaged(journal: Journal, tmp_path: Path, harm: str)
         with sqlite3.connect(tmp_path / "data" / "journal.db") as db:
             db.execute("UPDATE kitchens SET head='gone'" if harm == "head" else "UPDATE hosts SET body=X'7B7D'")
         db.close()
-    with pytest.raises(CommandError, match="1 fault found|faults found"):
+    with pytest.raises(CommandError, match=r"1 fault found|faults found"):
         do(journal, "fsck")
 
 

@@ -256,10 +256,17 @@ def test_a_slide_is_whole_in_itself() -> None:
         assert "?x" not in made
 
 
-def test_the_front_page_s_picture_is_a_real_kitchen_that_nobody_owns(journal: Journal) -> None:
+def test_the_front_page_s_picture_is_a_real_kitchen_that_nobody_owns(journal: Journal, tmp_path: Path) -> None:
+    def another() -> Journal:
+        return Journal(tmp_path, menu=LAYOUT)
+
     dishes = menu.read(LAYOUT)
-    shown = welcome.state(journal, dishes)
+    assert welcome.state(journal, dishes[:1], another) is None
+    shown = welcome.state(journal, dishes, another)
     assert shown
     assert [container.name for container in shown.host.containers.values()] == ["pizza-1"]
-    assert welcome.state(journal, dishes) == shown, "made once"
-    assert welcome.state(journal, dishes[:1]) is None
+    assert welcome.state(journal, dishes, another) == shown, "made once"
+    journal.jump(welcome.KITCHEN, "2")
+    resumed = welcome.state(journal, dishes, another)
+    assert resumed
+    assert len(resumed.host.containers) == 1, "what a crash had left half done is finished"
