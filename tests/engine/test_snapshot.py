@@ -368,6 +368,17 @@ def test_names_of_one_upper_file_change_together_and_part_one_by_one() -> None:
     assert (box.stat(b"moved").nlink, box.kinds()["d/f"]) == (2, "whiteout")
 
 
+def test_a_file_that_is_left_with_one_name_forgets_the_others() -> None:
+    box = Box()
+    box.write(b"f", b"1")
+    box.link(b"f", b"g")
+    box.unlink(b"f")
+    box.rename(b"g", b"h")
+    box.link(b"h", b"i")
+    box.write(b"i", b"2")
+    assert (sorted(box.kinds()), box.stat(b"h").nlink, box.read(b"h")) == (["h", "i"], 2, b"2")
+
+
 def test_linking_a_symlink_links_the_symlink_itself() -> None:
     box = Box()
     box.link(b"to-f", b"hard")
@@ -634,6 +645,14 @@ def test_writing_past_the_end_leaves_zeros_between() -> None:
     box.truncate(b"d/f", 5)
     box.truncate(b"d/f", 7)
     assert box.read(b"d/f") == b"lower\0\0"
+
+
+def test_truncating_to_the_size_that_a_file_has_leaves_its_time() -> None:
+    box = Box()
+    box.truncate(b"d/f", 11)
+    assert (box.stat(b"d/f").mtime, box.freeze().unpacked, box.told[-1].cause) == (OLD, 11, "truncate")  # type: ignore[attr-defined]
+    box.truncate(b"d/f", 10)
+    assert box.stat(b"d/f").mtime == NOW
 
 
 @pytest.mark.parametrize("seed", range(20))
