@@ -22,6 +22,7 @@ import secrets
 import threading
 import time
 from collections.abc import Container, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
@@ -36,6 +37,8 @@ CHUNK: Final = 256 << 10
 """Bytes read or written at a time."""
 GRACE: Final = 3600.0
 """Seconds for which an unreached blob is kept (rule 39)."""
+_POLL: Final = 0.002
+"""Seconds between two looks at the lock, which nobody holds for longer than a system call or two."""
 
 
 class BlobStore(Protocol):
@@ -59,6 +62,9 @@ class BlobStore(Protocol):
         Where `size` or `digest` is given the bytes must have them: `SizeMismatch` (checked first, and as soon as the
         stream is too long), `DigestMismatch`. On any error nothing is kept. A blob held already has its age renewed.
         """
+
+    def renew(self, digest: Digest) -> bool:
+        """Whether the blob is held; if it is, its age starts anew, and no sweep takes it for an hour."""
 
     def sweep(self, keep: Container[Digest], *, grace: float = GRACE) -> dict[Digest, int]:
         """Forget every blob that is not in `keep` and older than `grace` seconds; returns them with their sizes."""
@@ -133,6 +139,12 @@ class MemoryBlobs(BlobStore):
             self._blobs[actual] = (kept.getvalue(), time.time())
         return actual
 
+    def renew(self, digest: Digest) -> bool:
+        with self._lock:
+            if digest in self._blobs:
+                self._blobs[digest] = (self._blobs[digest][0], time.time())
+            return digest in self._blobs
+
     def sweep(self, keep: Container[Digest], *, grace: float = GRACE) -> dict[Digest, int]:
         with self._lock:
             limit = time.time() - grace
@@ -158,7 +170,7 @@ class DirectoryBlobs(BlobStore):
     def __init__(self, path: Path) -> None:
         self._path, self._tmp = path, path / "tmp"
         self._tmp.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(path / "lock")
+        self._lock = FileLock(path / "lock", poll_interval=_POLL)
 
     def __contains__(self, digest: object) -> bool:
         return isinstance(digest, str) and self._file(Digest(digest)).exists()
@@ -186,7 +198,7 @@ class DirectoryBlobs(BlobStore):
         if isinstance(content, bytes):
             checker.update(content)
             actual = checker.finish()
-            if self._renew(actual):
+            if self.renew(actual):
                 return actual
             content = (content,)
             checker = _Checker(actual, None)
@@ -204,28 +216,7 @@ class DirectoryBlobs(BlobStore):
             temporary.unlink(missing_ok=True)
         return actual
 
-    def sweep(self, keep: Container[Digest], *, grace: float = GRACE) -> dict[Digest, int]:
-        gone: dict[Digest, int] = {}
-        limit = time.time() - grace
-        for digest in self:
-            if digest in keep:
-                continue
-            file = self._file(digest)
-            with self._lock:
-                found = file.stat()
-                if found.st_mtime <= limit:
-                    file.unlink()
-                    gone[digest] = found.st_size
-        for left in self._tmp.iterdir():
-            if left.stat().st_mtime <= limit:
-                left.unlink(missing_ok=True)
-        return gone
-
-    def _file(self, digest: Digest) -> Path:
-        algorithm, _, encoded = digest.partition(":")
-        return self._path / algorithm / encoded
-
-    def _renew(self, digest: Digest) -> bool:
+    def renew(self, digest: Digest) -> bool:
         with self._lock:
             try:
                 os.utime(self._file(digest))
@@ -233,8 +224,30 @@ class DirectoryBlobs(BlobStore):
                 return False
             return True
 
+    def sweep(self, keep: Container[Digest], *, grace: float = GRACE) -> dict[Digest, int]:
+        gone: dict[Digest, int] = {}
+        limit = time.time() - grace
+        for digest in self:
+            if digest in keep:
+                continue
+            file = self._file(digest)
+            with self._lock, suppress(FileNotFoundError):  # another process sweeps too
+                found = file.stat()
+                if found.st_mtime <= limit:
+                    file.unlink()
+                    gone[digest] = found.st_size
+        for left in self._tmp.iterdir():
+            with suppress(FileNotFoundError):  # its writer is done with it
+                if left.stat().st_mtime <= limit:
+                    left.unlink()
+        return gone
+
+    def _file(self, digest: Digest) -> Path:
+        algorithm, _, encoded = digest.partition(":")
+        return self._path / algorithm / encoded
+
     def _adopt(self, temporary: Path, digest: Digest) -> None:
-        if self._renew(digest):
+        if self.renew(digest):
             return
         file = self._file(digest)
         file.parent.mkdir(exist_ok=True)

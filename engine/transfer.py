@@ -69,9 +69,12 @@ class Pool:
         held = frozenset((*self.held, received.image.digest, *received.image.content))
         return replace(self, held=held, room=None if self.room is None else self.room - received.new)
 
-    def has(self, digest: Digest) -> bool:
-        """Whether the host holds it, and the pool has it, as it then must."""
-        return digest in self.held and digest in self.blobs
+    def of(self, wanted: Iterable[Digest]) -> Pool:
+        """The terms for one image: of the blobs `wanted` those that the host holds and the pool has, as it then must.
+        Their age starts anew, so that they are still there when the image is (rule 39)."""
+        return replace(
+            self, held=frozenset(digest for digest in wanted if digest in self.held and self.blobs.renew(digest))
+        )
 
     def watched(self, pieces: Iterable[bytes], descriptor: Descriptor) -> Iterator[bytes]:
         """`pieces`, told of as they pass."""
@@ -106,7 +109,8 @@ def receive(manifest: Manifest, content: bytes, digest: Digest, fetch: Fetch, po
     `Cancelled`, and whatever `fetch` raises.
     """
     sizes = _sizes(manifest)
-    new = len(content) + sum(size for blob, size in sizes.items() if not pool.has(blob))
+    pool = pool.of((digest, *sizes))
+    new = sum(size for blob, size in (sizes | {digest: len(content)}).items() if blob not in pool.held)
     if pool.room is not None and new > pool.room:
         raise LimitExceeded(f"the image needs {new:,} bytes of new blobs", pool.room)
     config, events = _config(manifest.config, fetch, pool)
@@ -153,7 +157,7 @@ def _sizes(manifest: Manifest) -> dict[Digest, int]:
 
 
 def _config(descriptor: Descriptor, fetch: Fetch, pool: Pool) -> tuple[bytes, list[Event]]:
-    if pool.has(descriptor.digest):
+    if descriptor.digest in pool.held:
         return document(pool.blobs.chunks(descriptor.digest), descriptor), []
     if pool.cancelled():
         raise Cancelled
@@ -167,7 +171,7 @@ def _layers(image: Image, fetch: Fetch, pool: Pool) -> list[Event]:
     events: list[Event] = []
     diff_ids: dict[Digest, Digest] = {}
     for descriptor in {descriptor.digest: descriptor for descriptor in image.manifest.layers}.values():
-        pool.tell(descriptor, "exists" if pool.has(descriptor.digest) else "waiting")
+        pool.tell(descriptor, "exists" if descriptor.digest in pool.held else "waiting")
     for layer, descriptor in zip(image.layers, image.manifest.layers, strict=True):
         try:
             if layer.digest not in diff_ids:
@@ -181,7 +185,7 @@ def _layers(image: Image, fetch: Fetch, pool: Pool) -> list[Event]:
 
 
 def _layer(diff_id: Digest, descriptor: Descriptor, fetch: Fetch, pool: Pool) -> Event:
-    held = pool.has(descriptor.digest)
+    held = descriptor.digest in pool.held
     if held:
         if (actual := pool.blobs.size(descriptor.digest)) != descriptor.size:
             raise SizeMismatch(descriptor.size, actual)

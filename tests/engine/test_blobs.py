@@ -116,9 +116,16 @@ def test_a_sweep_keeps_what_is_reached_and_what_is_young(blobs: BlobStore) -> No
     assert set(blobs) == {kept}
 
 
-def test_putting_a_held_blob_makes_it_young_again(tmp_path: Path) -> None:  # rule 39
+def test_renewing_tells_whether_a_blob_is_held(blobs: BlobStore) -> None:
+    assert not blobs.renew(NAME)
+    blobs.put(PIZZA)
+    assert blobs.renew(NAME)
+    assert list(blobs) == [NAME]
+
+
+def test_putting_or_renewing_a_held_blob_makes_it_young_again(tmp_path: Path) -> None:  # rule 39
     blobs = DirectoryBlobs(tmp_path)
-    for again in (lambda: blobs.put(PIZZA), lambda: blobs.put([PIZZA])):
+    for again in (lambda: blobs.put(PIZZA), lambda: blobs.put([PIZZA]), lambda: blobs.renew(NAME)):
         blobs.put(PIZZA)
         old = time.time() - 7200
         os.utime(tmp_path / "sha256" / digests.encoded(NAME), (old, old))
