@@ -94,7 +94,7 @@ class Context:
 
     def store(self, upper: Upper) -> Digest | None:
         """An upper as a blob, durable; None for an empty one."""
-        return self.blobs.put(upper.encode()) if upper.nodes else None
+        return self.blobs.put(upper.encode()) if upper != EMPTY else None
 
 
 UPPER_MAX = 64 << 20

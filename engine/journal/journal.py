@@ -180,6 +180,7 @@ class Journal:
         The head moves only if the host changed. `EngineError` where the command was refused; the head is then where
         it was. What a verb must fetch it fetches before it waits for the kitchen.
         """
+        argv = [_text(word) for word in argv]
         if argv and argv[0] in JOURNAL_VERBS:
             return JOURNAL_VERBS[argv[0]].do(self, kitchen, argv[1:])
         with self._leases.hold():
@@ -296,6 +297,11 @@ class Journal:
     def _reach(self, host: Host) -> Mapping[Digest, int]:
         """Every blob that a host reaches, with its size."""
         return hosts.reach(host, self.context.blobs, self.context.images, self.context.upper)
+
+
+def _text(word: str) -> str:
+    """A word as docker's daemon would get it, through JSON: bytes that are no UTF-8 become U+FFFD."""
+    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _hashed(secret: str) -> str:
