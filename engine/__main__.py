@@ -9,19 +9,21 @@ import argparse
 import io
 import os
 import secrets
+import shutil
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, NoReturn, TextIO, cast
 
-from engine import commands, terminal
+from engine import commands, options, terminal
 from engine import digest as digests
 from engine.digest import Digest
 from engine.errors import CommandError, EngineError
 from engine.events import Event, Progress
-from engine.journal import JOURNAL_VERBS, Journal, KitchenUnknown
+from engine.journal import JOURNAL_VERBS, Journal
 
 KITCHEN: Final = "local"
 """The kitchen that the command line works on."""
@@ -29,6 +31,12 @@ DATA: Final = Path(".kitchen")
 MENU: Final = Path(__file__).parent.parent / "menu" / "layout"
 _PATIENCE = 1.0
 _BAR = 50
+_WIDE: Final = 110
+"""Columns of a terminal beyond which docker draws a bar beside the numbers."""
+_SETTLED: Final = frozenset({"waiting", "exists", "done"})
+_PIPE: Final = 141
+_INTERRUPTED: Final = 130
+"""Exit codes as a shell tells them of a process that died of SIGPIPE, of SIGINT."""
 
 
 class Files:
@@ -51,8 +59,11 @@ class Files:
             if sys.stdout.isatty():
                 raise CommandError("cowardly refusing to write to a terminal. Use the -o flag or redirect")
             return os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+        target = Path(path).resolve()
+        if target.exists() and not target.is_file():
+            raise CommandError(f'invalid output path: "{path}" must be a regular file')
         try:
-            return cast(BinaryIO, _Replacing(Path(path)))
+            return cast(BinaryIO, _Replacing(target))
         except OSError as error:
             raise CommandError(f"open {path}: {(error.strerror or '').lower()}") from error
 
@@ -72,20 +83,24 @@ class _Replacing(io.BufferedWriter):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
-        if kind is None:
-            os.replace(self._temporary, self._target)
-        else:
+        try:
+            self.close()
+            if kind is None:
+                os.replace(self._temporary, self._target)
+        finally:
             self._temporary.unlink(missing_ok=True)
 
 
 class Bars:
-    """docker's progress bars on a terminal, once a transfer has lasted a second; gone when it ends."""
+    """docker's progress bars on a terminal, once a command has lasted a second; gone when it ends.
 
-    def __init__(self, out: io.TextIOBase) -> None:
-        self._out, self._begun, self._drawn = out, time.monotonic(), 0
+    Only what is on its way is shown, as many lines of it as the terminal has.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out, self._drawn = out, 0
         self._lines: dict[Digest, Progress] = {}
-        self._next = self._begun + _PATIENCE
+        self._next = time.monotonic() + _PATIENCE
 
     def __call__(self, event: Event) -> None:
         if not isinstance(event, Progress):
@@ -93,10 +108,12 @@ class Bars:
         self._lines[event.digest] = event
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + 0.1
+            columns, rows = shutil.get_terminal_size()
+            moving = [event for event in self._lines.values() if event.phase not in _SETTLED][: max(1, rows - 2)]
             self.clear()
-            self._out.write("".join(bar(event) + "\n" for event in self._lines.values()))
+            self._out.write("".join(bar(event, columns)[: columns - 1] + "\n" for event in moving))
             self._out.flush()
-            self._drawn = len(self._lines)
+            self._drawn = len(moving)
 
     def clear(self) -> None:
         """Take back what was drawn."""
@@ -106,7 +123,7 @@ class Bars:
             self._drawn = 0
 
 
-def bar(event: Progress) -> str:
+def bar(event: Progress, columns: int = 120) -> str:
     """One layer's line: ``79650cf9cc01: Downloading [====>   ]  1.2MB/4.3MB``."""
     phase = {
         "waiting": "Waiting",
@@ -120,51 +137,70 @@ def bar(event: Progress) -> str:
     line = f"{digests.short(event.digest)}: {phase}"
     if not event.total or event.phase not in ("downloading", "extracting"):
         return line
+    amount = f"{terminal.size(event.done, 4):>8}/{terminal.size(event.total, 4)}"
+    if columns <= _WIDE:
+        return f"{line} {amount}"
     filled = min(_BAR, _BAR * event.done // event.total)
     drawn = "=" * filled + (">" if filled < _BAR else "")
-    return f"{line} [{drawn:<{_BAR}}] {terminal.size(event.done, 4):>8}/{terminal.size(event.total, 4)}"
+    return f"{line} [{drawn:<{_BAR}}] {amount}"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses as docker's client does."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(options.FLAG_ERROR, f"{message}\nSee '{self.prog} --help'.\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m engine",
         description="docker's verbs on a host kept in a directory.",
-        epilog="Journal: " + ", ".join(f"{name} ({verb.summary.lower()})" for name, verb in JOURNAL_VERBS.items()),
+        epilog=commands.help_text().replace("docker COMMAND", "python -m engine COMMAND")
+        + "\nJournal:\n"
+        + "".join(f"  {name:<10}  {verb.summary}\n" for name, verb in JOURNAL_VERBS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="where the host is kept (%(default)s)")
     parser.add_argument("--menu", type=Path, default=MENU, metavar="LAYOUT", help="the OCI layout that pulls come from")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="VERB …", help="docker's verb and its words")
     asked = parser.parse_args(argv)
-    if not asked.command:
-        parser.print_help()
-        print(commands.help_text())
-        return 0
-    return _run(asked.data, asked.menu, asked.command)
-
-
-def _run(data: Path, menu: Path, command: list[str]) -> int:
-    bars = Bars(cast(io.TextIOBase, sys.stderr)) if sys.stderr.isatty() else None
+    bars = Bars(cast(TextIO, sys.stderr)) if sys.stderr.isatty() else None
     try:
-        journal = Journal(data, menu=menu, quota=None)
-        try:
-            journal.kitchen(KITCHEN)
-        except KitchenUnknown:
-            journal.create(KITCHEN)
-        done = journal.do(KITCHEN, command, local=Files(), progress=bars)
+        if not asked.command:
+            parser.print_help()
+            return _said("", "", 0)
+        return _run(asked.data, asked.menu, asked.command, bars)
+    except BrokenPipeError:  # who read has gone, as `head` does; docker's client dies of that
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE
+    except KeyboardInterrupt:
+        return _fail(bars, "", _INTERRUPTED)
     except CommandError as error:
         return _fail(bars, str(error), error.exit_code)
-    except EngineError as error:
+    except (EngineError, OSError) as error:
         return _fail(bars, f"Error: {error}", 1)
-    except OSError as error:
-        return _fail(bars, f"Error: {error}", 1)
-    except KeyboardInterrupt:
-        return _fail(bars, "", 130)
+
+
+def _run(data: Path, menu: Path, command: list[str], bars: Bars | None) -> int:
+    with closing(Journal(data, menu=menu, quota=None)) as journal:
+        journal.enter(KITCHEN)
+        done = journal.do(KITCHEN, command, local=Files(), progress=bars)
     if bars:
         bars.clear()
-    sys.stderr.write(done.err)
-    sys.stdout.write(done.out)
-    return done.status
+    return _said(done.out, done.err, done.status)
+
+
+def _said(out: str, err: str, status: int) -> int:
+    """Print all of it, now, so that what cannot be printed is an error; return the exit code."""
+    for stream, text in ((sys.stderr, err), (sys.stdout, out)):
+        left = memoryview(text.encode(stream.encoding, "backslashreplace"))  # a terminal may know few scripts
+        while left:  # unbuffered, as by PYTHONUNBUFFERED, a write may be a part
+            left = left[stream.buffer.write(left) :]
+        stream.flush()
+    return status
 
 
 def _fail(bars: Bars | None, words: str, code: int) -> int:
