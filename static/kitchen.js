@@ -40,8 +40,11 @@
 
   function offers(field, words, put) {
     $("#offers")?.remove();
-    field.setAttribute("aria-expanded", String(words.length > 0));
+    field.removeAttribute("aria-activedescendant");
+    field.toggleAttribute("aria-controls", words.length > 0);
     if (!words.length) return;
+    field.setAttribute("aria-controls", "offers");
+    $("#narration").textContent = `${words.length} completions: ${words.slice(0, 5).join(", ")}`;
     const list = Object.assign(document.createElement("ul"), { id: "offers", className: "offers" });
     list.setAttribute("role", "listbox");
     list.setAttribute("aria-label", "Completions");
@@ -153,7 +156,7 @@
   };
   for (let n = 1; n <= 8; n++) keys[n] = () => follow($(`.slice[data-slice="${n}"]`));
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") $(".tip")?.remove();
+    if (event.key === "Escape") $("body > .tip")?.remove();
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog[open]")) return;
     const act = keys[event.key] || $(`[data-key="${CSS.escape(event.key)}"]`);
     if (!act) return;
@@ -183,7 +186,7 @@
   }
   function ask(mark) {
     const part = document.getElementById(mark.getAttribute("href").slice(1));
-    const old = $(".tip");
+    const old = $("body > .tip");
     old?.remove();
     if (!part || old?.dataset.of === part.id) return;
     const tip = Object.assign(document.createElement("div"), { className: "tip", innerHTML: part.innerHTML });
@@ -199,7 +202,7 @@
     const link = event.target.closest("a[href^='#']");
     const to = link?.getAttribute("href") ?? "";
     if (to.startsWith("#what-")) { event.preventDefault(); ask(link); return; }
-    $(".tip")?.remove();
+    $("body > .tip")?.remove();
     if (/^#(blob|ledger)-/.test(to)) { event.preventDefault(); open(to); }
   });
   open(location.hash);

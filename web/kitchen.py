@@ -182,7 +182,9 @@ def picture_svg(state_id: str) -> AnyResponse:
     sheets = [render_template("symbols.svg"), render_template("_surfaces.svg")]
     css = Path(current_app.static_folder or "", "picture.css").read_text(encoding="utf-8")
     theme: Theme = "dark" if request.args.get("theme") == "dark" else "light"
-    return Response(slide(page, sheets, css, theme), mimetype="image/svg+xml")
+    drawing = Response(slide(page, sheets, css, theme), mimetype="image/svg+xml")
+    drawing.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+    return drawing
 
 
 @blueprint.post("/s/<state_id>/fork")

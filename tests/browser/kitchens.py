@@ -45,7 +45,8 @@ document.addEventListener("htmx:after:swap", () => queueMicrotask(() => {
 document.addEventListener("securitypolicyviolation", (event) => {
   window.blocked.push(`${event.violatedDirective} ${event.blockedURI}`);
 });
-new PerformanceObserver((list) => list.getEntries().forEach((one) => { window.shifted += one.value; }))
+const count = (one) => { if (!one.hadRecentInput) window.shifted += one.value; };
+new PerformanceObserver((list) => list.getEntries().forEach(count))
   .observe({ type: "layout-shift", buffered: true });
 """
 

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import Open
-from tests.browser.kitchens import ADD, DIP, EDITED, PULL, SIZES, TALL, watched
+from tests.browser.kitchens import ADD, DIP, EDITED, PHONE, PULL, SIZES, TALL, watched
 
 pytestmark = pytest.mark.browser
 
@@ -54,17 +54,27 @@ def test_the_first_page_with_all_its_assets_is_light(visit: Open, weigh: Any, wh
     assert sum(sent.values()) <= WEIGHT, sent
 
 
+_PLACES = """() => ["masthead", "headline", "menu", "terminal", "picture", "actions", "time"].map((id) => {
+  const box = document.getElementById(id).getBoundingClientRect();
+  return [id, Math.round(box.left + scrollX), id === "headline" ? 0 : Math.round(box.top + scrollY)];
+})"""
+
+
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_nothing_jumps(visit: Open, size: tuple[int, int]) -> None:
+    """Neither as browsers count it, nor does an action move what stands around the picture."""
     shown = visit(PULL, size=size)
     page = shown.page
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(200)
     assert page.evaluate("window.shifted") < 0.02
+    before = page.evaluate(_PLACES)
     for name in ("Run it", "Dip the crust", "Lid on"):
-        page.evaluate("window.shifted = 0")
         shown.press(page.get_by_role("button", name=name))
-        page.wait_for_timeout(200)
-        assert page.evaluate("window.shifted") < 0.02, name
+        page.evaluate("scrollTo(0, 0)")
+        if size != PHONE:  # where the headline has as many lines as it needs
+            assert page.evaluate(_PLACES) == before, name
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.shifted") < 0.02
 
 
 @pytest.mark.parametrize("what", ["empty", "cheese", "edited", "dip", "system"])

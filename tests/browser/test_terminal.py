@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 
 
 def command(shown: Shown) -> Locator:
-    return shown.page.get_by_role("combobox", name="Command")
+    return shown.page.get_by_role("textbox", name="Command")
 
 
 def test_the_arrows_remember(visit: Open) -> None:
@@ -62,7 +62,8 @@ def test_several_completions_are_a_list_to_choose_from(visit: Open) -> None:
     offers = page.get_by_role("listbox", name="Completions")
     names = [one.rpartition("/")[2] for one in offers.get_by_role("option").all_text_contents()]
     assert set(names) == {"crust", "sauce", "cheese", "pepperoni"}
-    expect(field).to_have_attribute("aria-expanded", "true")
+    expect(field).to_have_attribute("aria-controls", offers.get_attribute("id") or "")
+    assert shown.said.startswith("4 completions: ")
     field.press("ArrowDown")
     chosen = offers.get_by_role("option", selected=True)
     expect(chosen).to_have_count(1)
