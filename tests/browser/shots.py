@@ -1,0 +1,69 @@
+"""``python -m tests.browser.shots [DIRECTORY]``: the pictures of the kitchen and of the gallery that README shows."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+import app as application
+from tests import peers
+from tests.web.given import served
+
+ROOT = Path(__file__).parent.parent.parent
+COMMANDS = (
+    "pull pizza/cheese",
+    "pull pizza/pepperoni",
+    "run -d --name pizza-1 pizza/pepperoni",
+    "exec pizza-1 rm /pizza/slice-1/pepperoni",
+    "exec pizza-1 sh -c 'echo a ring of jalapeno > /pizza/slice-3/jalapenos'",
+    "exec pizza-1 sh -c 'echo hot sauce >> /pizza/slice-3/crust'",
+)
+SHOTS = (
+    ("kitchen.png", (1280, 800), "light"),
+    ("kitchen-projector.png", (1024, 768), "dark"),
+    ("kitchen-phone.png", (390, 844), "light"),
+)
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+def kitchen(browser: Browser, address: str, file: Path, size: tuple[int, int], theme: str) -> None:
+    """One kitchen, cooked by its own terminal, as it looks on one screen."""
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme=theme,  # type: ignore[arg-type]
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    page.goto(address)
+    page.click("#open")
+    for command in COMMANDS:
+        page.fill("#command", f"docker {command}")
+        with page.expect_response(lambda response: response.request.method == "POST"):
+            page.press("#command", "Enter")
+    page.reload()
+    page.evaluate("scrollTo(0, 0)")
+    page.screenshot(path=file)
+    context.close()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write all pictures to a directory, by default ``docs``."""
+    words = sys.argv[1:] if argv is None else argv
+    directory = Path(words[0]) if words else ROOT / "docs"
+    directory.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=peers.need("chromium"), args=FLAGS)
+        app = application.create_app(data=Path(data))
+        with served(app) as address:
+            for name, size, theme in SHOTS:
+                kitchen(browser, address, directory / name, size, theme)
+        app.extensions["shop"].journal.close()
+        browser.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
