@@ -15,14 +15,14 @@ from web.picture.fridge import fridge
 from web.picture.geometry import PIN, TILT
 from web.picture.parts import Address, Page, bowl, heading, heads, kind_of, tinting, tub
 from web.picture.rows import Writer
-from web.picture.stack import LAYER_ABOVE, LAYER_BELOW
+from web.picture.stack import LAYER_ABOVE, LAYER_BELOW, MANY
 from web.picture.stack import Row as Planned
 from web.picture.subject import Blob
 from web.picture.view import Half, Joined, Ledger, Pair, PizzaView, Row
 from web.picture.words import counted
 
 SCALE: Final = 0.66
-LEFT, RIGHT = 88.0, 282.0
+LEFT, RIGHT = 96.0, 285.0
 """The two axes."""
 _TOP, _TOP_TUB, _BOTTOM = 282.0, 352.0, 592.0
 
@@ -72,11 +72,14 @@ def plan(left: Writer, right: Writer, room: float) -> list[_Pair]:
     def size(row: _Pair) -> int:
         return sum(left.unpacked(n) for n in row.left) or sum(right.unpacked(n) for n in row.right)
 
+    def long(row: _Pair) -> bool:
+        return (left if row.left else right).count > MANY
+
     while len(rows) > 1 and each * (len(rows) - 1) > room:
         same = [n for n in range(len(rows) - 1) if rows[n].side == rows[n + 1].side]
         if not same:
             break
-        n = min(same, key=lambda n: size(rows[n]) + size(rows[n + 1]))
+        n = min(same, key=lambda n: (not long(rows[n]), size(rows[n]) + size(rows[n + 1])))
         rows[n : n + 2] = [_Pair(rows[n].left + rows[n + 1].left, rows[n].right + rows[n + 1].right)]
     return rows
 
