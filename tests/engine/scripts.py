@@ -74,7 +74,7 @@ _ON_TWO: Final = (
     "ln -sf {a} {b}",
     "ln -f {a} {b}",
     "cat {a} > {b}",
-    "cat {a} >> {b}",
+    'x=$(cat {a}) && echo "$x" >> {b}',
 )
 
 
