@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 import app as application
 from tests import peers
 from tests.web.given import served
+from web import gallery as pictures
 
 ROOT = Path(__file__).parent.parent.parent
 COMMANDS = (
@@ -49,6 +50,13 @@ def kitchen(browser: Browser, address: str, file: Path, size: tuple[int, int], t
     context.close()
 
 
+def gallery(browser: Browser, address: str, file: Path) -> None:
+    """Every ingredient and state, light beside dark; a photograph's format, since it is large."""
+    page = browser.new_page(viewport={"width": 1600, "height": 900}, device_scale_factor=0.6)
+    page.goto(address)
+    page.screenshot(path=file, full_page=True, type="jpeg", quality=82)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Write all pictures to a directory, by default ``docs``."""
     words = sys.argv[1:] if argv is None else argv
@@ -60,6 +68,8 @@ def main(argv: list[str] | None = None) -> int:
         with served(app) as address:
             for name, size, theme in SHOTS:
                 kitchen(browser, address, directory / name, size, theme)
+        with served(pictures.create_app()) as address:
+            gallery(browser, address, directory / "gallery.jpg")
         app.extensions["shop"].journal.close()
         browser.close()
     return 0
