@@ -14,7 +14,11 @@
   const looks = {
     theme(value) { value ? root.dataset.theme = value : delete root.dataset.theme; remember("theme", value); },
     projector(on) { root.toggleAttribute("data-projector", on); remember("projector", on ? "1" : ""); },
-    speed(value) { root.dataset.speed = value; remember("speed", value); },
+    speed(value) {
+      root.dataset.speed = value;
+      remember("speed", value);
+      $("#pace").textContent = { 1: "full", 0.5: "half", 0.25: "a quarter" }[value];
+    },
   };
   const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   const speeds = ["1", "0.5", "0.25"];
@@ -166,7 +170,7 @@
   });
   document.addEventListener("click", (event) => {
     const look = event.target.closest("[data-look]")?.dataset.look;
-    if (look === "theme") keys.t(); else if (look === "projector") keys.p(); else if (look === "keys") keys["?"]();
+    if (look === "theme") keys.t(); else if (look === "projector") keys.p(); else if (look === "keys") keys["?"](); else if (look === "speed") keys.s();
     if (!event.target.closest(".pick")) $$(".pick details[open]").forEach((open) => { open.open = false; });
   });
   document.addEventListener("toggle", (event) => {
