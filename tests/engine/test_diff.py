@@ -134,6 +134,13 @@ def test_diff_says(case: str, change: Callable[[Snapshot], None], expected: str)
     assert ", ".join(f"{kind} {path.decode()}" for kind, path in diff(box.union, box.freeze())) == expected
 
 
+@pytest.mark.parametrize(("mtime", "expected"), [(5.5, ""), (5.25, "C"), (5.0, ""), (4.5, "C")])
+def test_fractions_of_a_second_count_where_both_times_have_one(mtime: float, expected: str) -> None:  # rule 36
+    box = open_box(layer(item("f", mtime=5.5)))
+    box.utime(b"f", int(mtime * 10**9))
+    assert "".join(change.kind for change in diff(box.union, box.freeze())) == expected
+
+
 def test_the_root_is_never_in_a_diff() -> None:  # rule 36
     box = open_box(layer("f"))
     box.write(b"g", b"")

@@ -262,6 +262,17 @@ def test_creating_and_unlinking_change_the_time_of_the_directory() -> None:  # r
     assert (box.stat(b"").mtime, b"" in box.freeze().nodes) == (NOW, False)
 
 
+def test_a_new_file_brings_its_directory_up_and_nothing_else() -> None:  # rule 29
+    for make, cause in ((lambda box: box.write(b"d/new", b""), "create"), (lambda box: box.mkdir(b"d/new"), "mkdir")):
+        box = Box()
+        make(box)
+        kind = box.stat(b"d/new").kind
+        assert box.told == [
+            FileCopiedUp(container=BOX, path="/d", kind="dir", size=0, layer=1, cause=cause),
+            FileCreated(container=BOX, path="/d/new", kind=kind),
+        ]
+
+
 def test_extended_attributes_come_along() -> None:  # rule 29
     box = Box()
     box.open_rw(b"d/f")
@@ -541,6 +552,14 @@ def test_a_rename_that_fails(source: bytes, target: bytes, name: str) -> None:  
     box.mkdir(b"new")
     refused(name, box.rename, source, target)
     assert box.kinds() == {"new": "dir"}
+
+
+def test_a_directory_is_marked_opaque_before_the_upper_refuses_to_replace_another() -> None:
+    box = Box()
+    for path in (b"new", b"full", b"full/x"):
+        box.mkdir(path)
+    refused("ENOTEMPTY", box.rename, b"new", b"full")
+    assert box.kinds() == {"new": "opaque", "full": "dir", "full/x": "dir"}
 
 
 # What is there already, what cannot be
