@@ -67,19 +67,24 @@ def wedges(slots: Iterable[int], radius: float = RADIUS) -> str:
 
 
 def slab(slots: Iterable[int], radius: float, height: float) -> str:
-    """The sides of slices that lie in the projection, `height` tall, as path data: what their tops leave to see."""
+    """The sides of slices that lie in the projection, `height` tall, as path data: what their tops leave to see.
+
+    All parts run clockwise, so that where they overlap they add up and leave no hole."""
     out = []
     for slot in sorted(slots):
         a, b = (
             Point(p.x, round(p.y * TILT, 1)) for p in (polar(45 * slot - 22.5, radius), polar(45 * slot + 22.5, radius))
         )
-        arc = f"A{radius:g} {radius * TILT:g} 0 0 1 {b.x:g} {b.y + height:g}"
-        out.append(f"M0 {height:g}L{a.x:g} {a.y + height:g}{arc}Z")
-        out += [f"M0 0L{p.x:g} {p.y:g}v{height:g}L0 {height:g}Z" for p in (a, b)]
-        middle = polar(45 * slot, radius)
-        if middle.y > 0 or a.y > 0 or b.y > 0:
-            back = f"A{radius:g} {radius * TILT:g} 0 0 0 {a.x:g} {a.y + height:g}Z"
-            out.append(f"M{a.x:g} {a.y:g}A{radius:g} {radius * TILT:g} 0 0 1 {b.x:g} {b.y:g}v{height:g}{back}")
+        arc = f"A{radius:g} {radius * TILT:g} 0 0"
+        out.append(f"M0 {height:g}L{a.x:g} {a.y + height:g}{arc} 1 {b.x:g} {b.y + height:g}Z")
+        for p in (a, b):
+            edge = f"M0 0L{p.x:g} {p.y:g}v{height:g}L0 {height:g}Z"
+            back = f"M0 0v{height:g}L{p.x:g} {p.y + height:g}v{-height:g}Z"
+            out.append(edge if p.x > 0 else back)
+        if a.x > b.x:  # the rim is in front
+            out.append(f"M{b.x:g} {b.y:g}{arc} 0 {a.x:g} {a.y:g}v{height:g}{arc} 1 {b.x:g} {b.y + height:g}Z")
+        elif max(a.y, b.y) > 0:  # it stands at the side
+            out.append(f"M{a.x:g} {a.y:g}{arc} 1 {b.x:g} {b.y:g}v{height:g}{arc} 0 {a.x:g} {a.y + height:g}Z")
     return "".join(out)
 
 
