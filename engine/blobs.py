@@ -217,12 +217,11 @@ class DirectoryBlobs(BlobStore):
         return actual
 
     def renew(self, digest: Digest) -> bool:
+        file = self._file(digest)
+        if not file.exists():  # most are new, and a lock is dear
+            return False
         with self._lock:
-            try:
-                os.utime(self._file(digest))
-            except FileNotFoundError:
-                return False
-            return True
+            return _touch(file)
 
     def sweep(self, keep: Container[Digest], *, grace: float = GRACE) -> dict[Digest, int]:
         gone: dict[Digest, int] = {}
@@ -247,13 +246,22 @@ class DirectoryBlobs(BlobStore):
         return self._path / algorithm / encoded
 
     def _adopt(self, temporary: Path, digest: Digest) -> None:
-        if self.renew(digest):
-            return
         file = self._file(digest)
         file.parent.mkdir(exist_ok=True)
         with self._lock:
+            if _touch(file):
+                return
             os.replace(temporary, file)
         sync_directory(file.parent)
+
+
+def _touch(file: Path) -> bool:
+    """Whether the file is there; if it is, its time is now."""
+    try:
+        os.utime(file)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def sync_directory(path: Path) -> None:

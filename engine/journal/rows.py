@@ -36,6 +36,8 @@ _ENTRY: Final = (
     STATES.c.gist,
     STATES.c.at,
 )
+_WORDS: Final = msgspec.json.Decoder(tuple[str, ...])
+_GIST: Final = msgspec.json.Decoder(Gist)
 _LARGE: Final = 64 << 10
 """Bytes of a state's events from which on those of all its kitchen are added up against the quota."""
 
@@ -175,7 +177,6 @@ class Rows:
 
 
 def entry(row: Row[*tuple[Any, ...]]) -> Entry:
-    """A row of states as a value."""
-    argv = msgspec.json.decode(row.argv, type=tuple[str, ...])
-    told = msgspec.json.decode(row.gist, type=Gist)
-    return Entry(row.id, row.kitchen, row.parent, row.number, row.host, argv, told, row.at)
+    """A row of states, its columns as the table has them, as a value."""
+    id_, kitchen, parent, number, host, argv, told, at = row[:8]
+    return Entry(id_, kitchen, parent, number, host, _WORDS.decode(argv), _GIST.decode(told), at)
