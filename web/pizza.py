@@ -118,7 +118,7 @@ def _single(
         heads=heads(table, places),
         notes=notes(subject, table, rows, shared, lens),
         brackets=shared,
-        fridge=fridge(rows, held, account, page, tinting(subject, writer.tints)),
+        fridge=fridge(rows, held, account, page, tinting(held, writer)),
         lens=lens,
         barcode=barcode(subject, table, lens, writer.tints, lambda n: address(chosen, n)) if lens else None,
         key=key(rows) if kind == "plain" else (),
@@ -175,7 +175,7 @@ def _empty(held: Mapping[Digest, Blob], account: Ledger, page: Page, chosen: int
         heads="",
         notes=(Note(6, "An empty plate", ("pull an image", "to begin")),),
         brackets=(),
-        fridge=fridge((), held, account, page, tinting(None, [])),
+        fridge=fridge((), held, account, page, tinting(held)),
     )
 
 

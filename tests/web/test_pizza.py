@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -30,6 +31,7 @@ from tests.web.drawn import (
 from web.picture.fridge import SLIVER
 from web.picture.pair import aligned
 from web.picture.survey import survey
+from web.picture.toppings import taste
 from web.pizza import Above, Change, Ledger, differing, link, picture
 
 PEPPERONI = "pizza/pepperoni:latest"
@@ -360,3 +362,14 @@ def test_appending_changes_what_was_appended() -> None:
     assert differing(b"crust" * 100, b"crust" * 100 + b"hot sauce\n!") == 11
     assert differing(b"abcdef", b"abXdef") == 1
     assert differing(b"abcdef", b"abc") == 1
+
+
+def test_a_box_that_no_disc_shows_has_the_colour_of_what_is_in_it() -> None:
+    tastes = {
+        one.digest: taste(found) for one, found in zip(image(PEPPERONI).layers, stack(PEPPERONI).layers, strict=True)
+    }
+    assert list(tastes.values()) == ["dough", "sauce", "cheese", "pepperoni"]
+    blobs = [replace(blob, taste=tastes[blob.digest]) for blob in held(CHEESE, PEPPERONI)]
+    boxes = {box.attrib["data-digest"]: box.attrib["class"] for box in classed(shown(image(CHEESE), blobs), "box")}
+    assert boxes == {digest: f"box t-{word}" for digest, word in tastes.items()}
+    assert taste(stack(REGISTRY).layers[0]) == ""

@@ -141,8 +141,6 @@ def both(
         sum(held[digest].content for digest in some if digest in held)
         for some in (sides[0] - common, common, sides[1] - common)
     )
-    known = dict(zip((one.digest for one in right.subject.layers), right.tints, strict=True))
-    known |= dict(zip((one.digest for one in left.subject.layers), left.tints, strict=True))
     says = (
         f"{left.subject.name} and {right.subject.name} side by side, from above and pulled apart; "
         f"{counted(len(common), 'layer')} in both, stored once."
@@ -164,7 +162,7 @@ def both(
         heads=heads(left.table, first.places),
         notes=(),
         brackets=(),
-        fridge=fridge(rows, held, account, page, lambda digest: known.get(digest) or tinting(None, [])(digest)),
+        fridge=fridge(rows, held, account, page, tinting(held, right, left)),
         pair=Pair(*halves, tuple(joined), len(common), (sizes[0], sizes[1], sizes[2])),
         query=address(chosen, layer),
     )

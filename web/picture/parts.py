@@ -121,7 +121,9 @@ def bowl(colours: Sequence[str]) -> tuple[str, ...]:
     return tuple((found * 3)[:3])
 
 
-def tinting(subject: Subject | None, colours: Sequence[str]) -> Callable[[Digest], str]:
-    """A blob's colour: its layer's where it is in the picture, else one of eight by its digest."""
-    known = {layer.digest: colour for layer, colour in zip(subject.layers if subject else (), colours, strict=True)}
+def tinting(held: Mapping[Digest, Blob], *drawn: Writer) -> Callable[[Digest], str]:
+    """A blob's colour: its layer's where it is in the picture, else its taste's, else one of eight by its digest."""
+    known = {digest: blob.taste for digest, blob in held.items()}
+    for writer in drawn:
+        known |= dict(zip((layer.digest for layer in writer.subject.layers), writer.tints, strict=True))
     return lambda digest: known.get(digest) or f"c{int(digest.rsplit(':', 1)[-1][:4], 16) % 8 + 1}"

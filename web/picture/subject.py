@@ -60,6 +60,8 @@ class Blob:
     content: int
     unpacked: int
     users: tuple[str, ...]
+    taste: str = ""
+    """The ingredient that it brings most of (`toppings.taste`), for its box where no picture of it is drawn."""
 
 
 def brief(reference: str) -> str:
