@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from engine import events as facts
 from engine import options, shell
-from engine.commands import copying, filing, imaging, pulling, removing, running
+from engine.commands import copying, filing, imaging, inspecting, listing, making, pulling, removing, running
 from engine.commands.verb import Fetched, Verb
 from engine.context import Context, Outcome
 from engine.errors import CommandError, EngineError, UsageError
@@ -25,18 +25,18 @@ VERBS = MappingProxyType(
     {
         "commit": imaging.COMMIT,
         "cp": copying.CP,
-        "create": running.CREATE,
+        "create": making.CREATE,
         "diff": filing.DIFF,
         "exec": running.EXEC,
         "export": filing.EXPORT,
         "history": imaging.HISTORY,
         "images": imaging.IMAGES,
-        "inspect": imaging.INSPECT,
+        "inspect": inspecting.INSPECT,
         "load": filing.LOAD,
         "logs": running.LOGS,
-        "ps": running.PS,
+        "ps": listing.PS,
         "pull": pulling.PULL,
-        "rm": running.RM,
+        "rm": removing.RM,
         "rmi": removing.RMI,
         "run": running.RUN,
         "save": filing.SAVE,
@@ -64,12 +64,12 @@ GROUPS = MappingProxyType(
         "image": _group(
             "image",
             ("history", "load", "pull", "save", "tag"),
-            {"inspect": imaging.inspecting("image"), "ls": VERBS["images"], "rm": VERBS["rmi"]},
+            {"inspect": inspecting.inspecting("image"), "ls": VERBS["images"], "rm": VERBS["rmi"]},
         ),
         "container": _group(
             "container",
             ("commit", "cp", "create", "diff", "exec", "export", "logs", "rm", "run", "start", "stop"),
-            {"inspect": imaging.inspecting("container"), "ls": VERBS["ps"]},
+            {"inspect": inspecting.inspecting("container"), "ls": VERBS["ps"]},
         ),
     }
 )

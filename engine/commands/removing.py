@@ -1,4 +1,4 @@
-"""`docker rmi`: a name, or an image with all its names, by moby's rules (daemon/images/image_delete.go).
+"""`docker rm` and `docker rmi`; the latter by moby's rules (daemon/images/image_delete.go).
 
 The names of an image are its tags and the digests under which registries know it. A name that is not the last goes
 alone; with the last goes the image, and with it its parents, as long as nothing else wants them.
@@ -11,13 +11,38 @@ from collections.abc import Iterable, Sequence
 from engine import digest as digests
 from engine import events as facts
 from engine import reference as references
-from engine.commands.verb import Fetched, Verb, daemon_error, invalid, over_each
+from engine.commands.verb import Fetched, Verb, container, daemon_error, invalid, over_each
 from engine.context import Context, Outcome
 from engine.digest import Digest
 from engine.errors import CommandError
 from engine.events import Event
-from engine.host import Host, ImageRecord
+from engine.host import Container, Host, ImageRecord
 from engine.options import Flag, Options, Usage
+
+# Containers
+
+
+def container_gone(context: Context, host: Host, found: Container) -> tuple[Host, Event]:
+    """The host without a container, and what to tell of it."""
+    gone = facts.ContainerRemoved(container=found.id, name=found.name, unpacked=context.upper(found).unpacked)
+    return host.without_container(found.id), gone
+
+
+def _do_rm(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+    def remove(host: Host, word: str) -> tuple[Host, list[Event]]:
+        found = container(host, word)
+        if found.status == "running" and not options.on("force"):
+            raise daemon_error(
+                f"You cannot remove a running container {found.id}. "
+                "Stop the container before attempting removal or force remove"
+            )
+        host, gone = container_gone(context, host, found)
+        return host, [gone, facts.Wrote(text=f"{word}\n")]
+
+    return over_each(host, options.words, remove)
+
+
+# Images
 
 
 def _do_rmi(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
@@ -126,4 +151,15 @@ RMI = Verb(
         (Flag("force", "f", help="Force removal of the image"),),
     ),
     _do_rmi,
+)
+RM = Verb(
+    Usage(
+        "rm",
+        "CONTAINER [CONTAINER...]",
+        "Remove one or more containers",
+        1,
+        None,
+        (Flag("force", "f", help="Force the removal of a running container"),),
+    ),
+    _do_rm,
 )

@@ -1,4 +1,4 @@
-"""Verbs over containers' lives: create, run, start, stop, exec, logs, ps, rm.
+"""Verbs over containers' lives: run, start, stop, exec, logs.
 
 No process exists. A container is running between `run` or `start` and `stop`. A command that was typed is read by the
 kitchen shell over the container's files (engine.shell), and the container ends with it; the image's own command is
@@ -7,29 +7,24 @@ recorded and never interpreted, so such a container stays open until it is stopp
 
 from __future__ import annotations
 
-import json
 import os
-import re
-from collections.abc import Callable, Iterable
-from typing import Any, Literal, TypeAlias
+from collections.abc import Iterable
+from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
-from engine import digest as digests
 from engine import events as facts
 from engine import shell, terminal
-from engine.commands import pulling
-from engine.commands.verb import DAEMON, Fetched, Verb, container, daemon_error, image, over_each, reference
+from engine.commands import making, removing
+from engine.commands.verb import DAEMON, Fetched, Verb, container, daemon_error, over_each
 from engine.context import Context, Outcome
 from engine.errors import CommandError, EngineError
 from engine.events import Event
 from engine.host import Container, Host
 from engine.options import Flag, Options, Usage
-from engine.reference import Reference
 from engine.snapshot import Snapshot
 
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _RUN_ERROR = 125
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where docker looks commands up, unless an image says."""
@@ -37,36 +32,11 @@ _PASSWD_MAX = 1 << 20
 Stream: TypeAlias = Literal["stdout", "stderr"]
 
 
-# create, run
+# run
 
 
 def _prepare(context: Context, host: Host, options: Options) -> Fetched | None:
-    """The image, fetched where the host has none of that name, as docker does."""
-    return _fetch(context, host, options.words[0])
-
-
-def _prepare_run(context: Context, host: Host, options: Options) -> Fetched | None:
-    return _fetch(context, host, options.words[0], _refused)
-
-
-def _fetch(
-    context: Context, host: Host, wanted: str, refused: Callable[[CommandError], CommandError] = lambda error: error
-) -> Fetched | None:
-    if host.find_image(wanted):
-        return None
-    try:
-        asked = reference(wanted)
-    except CommandError as error:
-        raise refused(error) from error
-    try:
-        return pulling.fetch(context, host, wanted)
-    except CommandError as error:
-        why = refused(error)
-        raise CommandError(f"{_unable(asked)}{why}", why.exit_code) from error
-
-
-def _unable(asked: Reference) -> str:
-    return f"Unable to find image '{asked}' locally\n"
+    return making.fetch(context, host, options.words[0], _refused)
 
 
 def _refused(error: CommandError) -> CommandError:
@@ -75,73 +45,9 @@ def _refused(error: CommandError) -> CommandError:
     return CommandError(f"docker: {why}.\nSee 'docker run --help'.", _RUN_ERROR)
 
 
-def _create(
-    context: Context, host: Host, options: Options, fetched: Fetched | None
-) -> tuple[Host, list[Event], Container]:
-    wanted, *command = options.words
-    events: list[Event] = []
-    if fetched and not host.find_image(wanted):
-        events.append(facts.Wrote(text=_unable(fetched.reference), stream="stderr"))
-        pulled = pulling.adopt(host, fetched, typed=wanted)
-        host = pulled.host
-        events += (replace(e, quiet=True) if isinstance(e, facts.PullStarted) else e for e in pulled.events)
-        events.append(facts.Wrote(text=terminal.render(pulled.events), stream="stderr"))
-    record = image(host, wanted)
-    run = context.images[record.manifest].config.run
-    made = Container(
-        id=context.ids(),
-        name=_name(host, options.value("name"), wanted, host.tags(record.id)),
-        image=record.id,
-        manifest=record.manifest,
-        requested=wanted,
-        command=(*(run.Entrypoint or ()), *(command or run.Cmd or ())),
-        custom_command=bool(command),
-        created=terminal.show_time(context.clock()),
-        env=_environment(options.all("env"), run.Env or ()),
-        workdir=options.value("workdir", run.WorkingDir),
-    )
-    if not made.command:
-        raise daemon_error("No command specified")
-    events.append(facts.ContainerCreated(container=made.id, name=made.name, image=record.id))
-    return host.with_container(made), events, made
-
-
-def _name(host: Host, asked: str, wanted: str, tags: list[str]) -> str:
-    """The asked name, checked; or the repository's last part and the lowest free number: ``pepperoni-1``."""
-    taken = {other.name: other for other in host.containers.values()}
-    if asked:
-        asked = asked.removeprefix("/")
-        if not _NAME.fullmatch(asked):
-            raise daemon_error(f"Invalid container name ({asked}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
-        if asked in taken:
-            raise daemon_error(
-                f'Conflict. The container name "/{asked}" is already in use by container "{taken[asked].id}". '
-                "You have to remove (or rename) that container to be able to reuse that name."
-            )
-        return asked
-    title = (tags[0] if tags else wanted).partition("@")[0].rpartition("/")[2].partition(":")[0]
-    title = re.sub(r"[^a-zA-Z0-9_.-]", "-", title).strip("-._") or "container"
-    return next(name for n in range(1, len(taken) + 2) if (name := f"{title}-{n}") not in taken)
-
-
-def _environment(own: tuple[str, ...], lower: tuple[str, ...]) -> tuple[str, ...]:
-    """`own` settings, then those of `lower` that they do not replace. A name alone means the value that it has where
-    docker is called, which is none here: that of `lower` goes too."""
-    named = {pair.partition("=")[0]: pair for pair in own}
-    return (
-        *(pair for pair in named.values() if "=" in pair),
-        *(pair for pair in lower if pair.partition("=")[0] not in named),
-    )
-
-
-def _do_create(context: Context, host: Host, options: Options, fetched: Fetched | None) -> Outcome:
-    host, events, made = _create(context, host, options, fetched)
-    return Outcome(host, (*events, facts.Wrote(text=f"{made.id}\n")))
-
-
 def _do_run(context: Context, host: Host, options: Options, fetched: Fetched | None) -> Outcome:
     try:
-        host, events, made = _create(context, host, options, fetched)
+        host, events, made = making.create(context, host, options, fetched)
     except CommandError as error:
         raise _refused(error) from error
     if options.on("detach"):
@@ -150,7 +56,7 @@ def _do_run(context: Context, host: Host, options: Options, fetched: Fetched | N
     events += begun
     ended = host.containers[made.id]
     if options.on("rm") and ended.status == "exited":
-        host, gone = _remove(context, host, ended)
+        host, gone = removing.container_gone(context, host, ended)
         events.append(gone)
     return Outcome(host, tuple(events), status if not options.on("detach") else 0)
 
@@ -255,7 +161,7 @@ def _do_exec(context: Context, host: Host, options: Options, _fetched: Fetched |
     if found.status != "running":
         raise daemon_error(f"Container {found.id} is not running")
     events: list[Event] = []
-    env = _environment(options.all("env"), found.env)
+    env = making.environment(options.all("env"), found.env)
     workdir = options.value("workdir", found.workdir)
     after, ran = _interpret(context, found, tuple(command), events, env=env, workdir=workdir)
     return Outcome(host.with_container(after), (*events, *_words(ran.out)), ran.status)
@@ -273,94 +179,6 @@ def _log(context: Context, found: Container) -> list[tuple[Stream, bytes]]:
     return msgspec.msgpack.decode(context.blobs.read(found.log), type=list[tuple[Stream, bytes]]) if found.log else []
 
 
-# ps, rm
-
-_PS = {"ID": "CONTAINER ID", "Image": "IMAGE", "Command": "COMMAND", "RunningFor": "CREATED", "Status": "STATUS"}
-_PS_END = {"Ports": "PORTS", "Names": "NAMES"}
-
-
-def _do_ps(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
-    shown = [c for c in reversed([*host.containers.values()]) if options.on("all") or c.status == "running"]
-    if options.on("quiet"):
-        ids = (c.id if options.on("no-trunc") else c.id[:12] for c in shown)
-        return Outcome(host, (facts.Wrote(text="".join(f"{text}\n" for text in ids)),))
-    template = options.value("format")
-    sized = options.on("size") or ".Size" in template or "json" in template
-    records = [_ps_row(context, host, c, whole=options.on("no-trunc"), sized=sized) for c in shown]
-    columns = _PS | _PS_END | ({"Size": "SIZE"} if sized else {})
-    return Outcome(host, (facts.Wrote(text=terminal.rows(records, columns, template)),))
-
-
-def _ps_row(context: Context, host: Host, c: Container, *, whole: bool, sized: bool) -> dict[str, Any]:
-    first, *others = c.command
-    command = " ".join((first, *(f"'{word}'" if " " in word else word for word in others)))
-    row = {
-        "ID": c.id if whole else c.id[:12],
-        "Image": c.requested if host.find_image(c.requested) else digests.short(c.image),
-        "Command": json.dumps(command if whole else terminal.ellipsis(command, 20), ensure_ascii=False),
-        "CreatedAt": terminal.local_time(c.created),
-        "RunningFor": terminal.age(c.created, context.clock()),
-        "State": c.status,
-        "Status": status(c, context),
-        "Ports": "",
-        "Names": c.name,
-    }
-    if sized:
-        own = context.upper(c).unpacked
-        below = context.images[c.manifest].unpacked(context.layers)
-        row["Size"] = f"{terminal.size(own)} (virtual {terminal.size(own + below)})"
-    return row
-
-
-def status(c: Container, context: Context) -> str:
-    """``Up 5 minutes``, ``Exited (0) 8 days ago``, ``Created``."""
-    now = context.clock()
-    if c.status == "running":
-        started = terminal.parse_time(c.started) or now
-        return f"Up {terminal.duration((now - started).total_seconds())}"
-    return f"Exited ({c.exit_code}) {terminal.age(c.finished, now)}" if c.status == "exited" else "Created"
-
-
-def _remove(context: Context, host: Host, found: Container) -> tuple[Host, Event]:
-    gone = facts.ContainerRemoved(container=found.id, name=found.name, unpacked=context.upper(found).unpacked)
-    return host.without_container(found.id), gone
-
-
-def _do_rm(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
-    def remove(host: Host, word: str) -> tuple[Host, list[Event]]:
-        found = container(host, word)
-        if found.status == "running" and not options.on("force"):
-            raise daemon_error(
-                f"You cannot remove a running container {found.id}. "
-                "Stop the container before attempting removal or force remove"
-            )
-        host, gone = _remove(context, host, found)
-        return host, [gone, facts.Wrote(text=f"{word}\n")]
-
-    return over_each(host, options.words, remove)
-
-
-_ENV = Flag("env", "e", "list", "Set environment variables", many=True)
-_WORKDIR = Flag("workdir", "w", "string", "Working directory inside the container")
-_TERMINAL = (
-    Flag("interactive", "i", help="Keep STDIN open even if not attached (there is none here)"),
-    Flag("tty", "t", help="Allocate a pseudo-TTY (there is none here)"),
-)
-_NAMED = Flag("name", "", "string", "Assign a name to the container")
-
-CREATE = Verb(
-    Usage(
-        "create",
-        "IMAGE [COMMAND] [ARG...]",
-        "Create a new container",
-        1,
-        None,
-        (_ENV, _NAMED, *_TERMINAL, _WORKDIR),
-        True,
-    ),
-    _do_create,
-    _prepare,
-)
 RUN = Verb(
     Usage(
         "run",
@@ -370,16 +188,16 @@ RUN = Verb(
         None,
         (
             Flag("detach", "d", help="Run container in background and print container ID"),
-            _ENV,
-            *_TERMINAL,
-            _NAMED,
+            making.ENV,
+            *making.TERMINAL,
+            making.NAMED,
             Flag("rm", help="Automatically remove the container when it exits"),
-            _WORKDIR,
+            making.WORKDIR,
         ),
         True,
     ),
     _do_run,
-    _prepare_run,
+    _prepare,
 )
 START = Verb(
     Usage(
@@ -410,7 +228,7 @@ EXEC = Verb(
         "Run a command in a running container",
         2,
         None,
-        (_ENV, *_TERMINAL, _WORKDIR),
+        (making.ENV, *making.TERMINAL, making.WORKDIR),
         True,
     ),
     _do_exec,
@@ -425,32 +243,4 @@ LOGS = Verb(
         (Flag("tail", "n", "string", 'Number of lines to show from the end of the logs (default "all")'),),
     ),
     _do_logs,
-)
-PS = Verb(
-    Usage(
-        "ps",
-        "",
-        "List containers",
-        0,
-        0,
-        (
-            Flag("all", "a", help="Show all containers (default shows just running)"),
-            Flag("format", "", "string", "Pretty-print containers using a Go template"),
-            Flag("no-trunc", help="Don't truncate output"),
-            Flag("quiet", "q", help="Only display container IDs"),
-            Flag("size", "s", help="Display total file sizes"),
-        ),
-    ),
-    _do_ps,
-)
-RM = Verb(
-    Usage(
-        "rm",
-        "CONTAINER [CONTAINER...]",
-        "Remove one or more containers",
-        1,
-        None,
-        (Flag("force", "f", help="Force the removal of a running container"),),
-    ),
-    _do_rm,
 )

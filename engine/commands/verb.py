@@ -15,6 +15,7 @@ from engine.host import Container, Host, ImageRecord
 from engine.options import Options, Usage
 from engine.reference import Reference
 from engine.remote import Pulled
+from engine.spec import RunConfig
 
 Run: TypeAlias = Callable[[Context, Host, Options, "Fetched | None"], Outcome]
 Prepare: TypeAlias = "Callable[[Context, Host, Options], Fetched | None]"
@@ -97,3 +98,8 @@ def reference(text: str) -> Reference:
         return references.parse(text).tagged()
     except EngineError as error:
         raise CommandError(str(error)) from error
+
+
+def after_entrypoint(run: RunConfig, found: Container) -> tuple[str, ...]:
+    """A container's command without the entrypoint of its image, by `run`, which leads it."""
+    return found.command[len(run.Entrypoint or ()) :]
