@@ -79,7 +79,7 @@ def _arrange(number: int, names: tuple[tuple[bytes, int], ...]) -> dict[bytes, T
 
 
 def taste(layer: Layer) -> str:
-    """The ingredient that a layer brings most bytes of to numbered slices, or nothing; its word is its colour's class."""
+    """The ingredient that a layer brings most bytes of to numbered slices, or nothing: the class of its colour."""
     best: Counter[str] = Counter()
     for path, entry in layer.entries.items():
         if entry.kind == "file" and _ON_SLICE.search(path):
