@@ -30,8 +30,7 @@ lint: $(VENV)/.ready-to-test
 	$(BIN)/mypy -p engine -p web -m app
 
 bench: $(VENV)/.ready-to-test
-	@for file in tests/bench/[a-z]*.py; do \
-		echo; echo "== $$file"; $(BIN)/python -m tests.bench.$$(basename $$file .py) $(ARGS) || exit 1; done
+	$(BIN)/python -m tests.bench
 
 setup: $(VENV)/.ready-to-test
 
