@@ -21,8 +21,8 @@ from engine.image import Images, Recent
 from engine.layerstore import LayerStore
 from engine.reference import Reference
 from engine.remote import Remote
-from engine.snapshot import Snapshot
-from engine.upper import EMPTY, Upper
+from engine.snapshot import Limits, Snapshot
+from engine.upper import EMPTY, ENCODED_MAX, Upper
 
 
 class Local(Protocol):
@@ -79,14 +79,21 @@ class Context:
         digest = container.upper
         if digest is None:
             return EMPTY
-        return self.uppers.get(digest, lambda: Upper.decode(self.blobs.read(digest, UPPER_MAX)))
+        return self.uppers.get(digest, lambda: Upper.decode(self.blobs.read(digest, ENCODED_MAX)))
 
     def edit(self, container: Container, emit: Callable[[Event], None]) -> Snapshot:
-        """A private builder over a container's files; `keep` makes its result the container's."""
+        """A private builder over a container's files; `store` makes its result the container's.
+
+        It may grow by what room there is, and a little more, so that who goes beyond is told of the quota (by the
+        journal) rather than of a full disk; much more is ENOSPC at once.
+        """
+        upper = self.upper(container)
+        room = Limits().unpacked if self.room is None else upper.unpacked + self.room + SLACK
         return Snapshot(
             self.images.stack(container.manifest),
-            self.upper(container),
+            upper,
             self.blobs,
+            limits=Limits(unpacked=min(Limits().unpacked, room)),
             now=lambda: int(self.clock().timestamp() * 1_000_000) * 1000,
             container=container.id,
             emit=emit,
@@ -97,8 +104,8 @@ class Context:
         return self.blobs.put(upper.encode()) if upper != EMPTY else None
 
 
-UPPER_MAX = 64 << 20
-"""The largest encoded upper, in bytes; its files' contents are blobs of their own."""
+SLACK = 4 << 20
+"""Bytes by which one command may exceed its room before it is stopped."""
 
 
 @dataclass(frozen=True)

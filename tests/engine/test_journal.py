@@ -195,6 +195,18 @@ def test_a_kitchen_stays_within_its_quota(make: Make) -> None:
     assert journal.used("k") <= 250_000
 
 
+def test_one_command_cannot_fill_the_disk_before_the_quota_looks(make: Make) -> None:
+    journal = make(quota=1_000_000)
+    journal.create("k")
+    do(journal, "pull pizza/dough")
+    do(journal, "run -d --name a1 pizza/dough")
+    script = "for n in {1..200}; do cat /pizza/slice-1/crust >> /big; done"
+    with pytest.raises(LimitExceeded):
+        journal.do("k", ["exec", "a1", "sh", "-c", script])
+    assert sum(journal.blobs.size(digest) for digest in journal.blobs) < 8_000_000
+    assert do(journal, "diff a1").out == ""
+
+
 def test_undo_does_not_make_room_since_redo_may_come(make: Make) -> None:
     journal = make(quota=300_000)
     journal.create("k")
