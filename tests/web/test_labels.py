@@ -18,7 +18,7 @@ from tests.web.drawn import blobs_of, classed, container, dipped, held, image, l
 from web.picture import stack as planner
 from web.picture.labels import Need, spread
 from web.picture.words import cut, width
-from web.pizza import Above, Change, Subject, picture
+from web.pizza import Above, Change, Ledger, Subject, picture
 
 Type = Literal["wide", "close", "slim"]
 # Font and size of each class of words, as picture.css has them at each composition.
@@ -34,7 +34,14 @@ _FONTS = {
     "who": ("serif", 20, 23, 28),
     "letter-word": ("bold", 13, 13, 13),
     "zoom": ("bold", 11, 11, 11),
-    "big": ("serif", 46, 46, 46),
+    "s58": ("serif", 58, 58, 58),
+    "s46": ("serif", 46, 46, 46),
+    "s36": ("serif", 36, 36, 36),
+    "box-size": ("bold", 14, 16.5, 14.5),
+    "box-words": ("sans", 13, 15, 14),
+    "figure": ("bold", 15, 17, 17),
+    "figure-word": ("sans", 13.5, 15, 14),
+    "strong": ("bold", 13.5, 15, 14),
 }
 _HIDDEN = {
     "wide": {"large"},
@@ -96,7 +103,7 @@ def _measured(element: Element, classes: set[str], kind: Type, x: float, y: floa
             tall = max(tall, size)
     left = x + float(element.get("x", 0))
     base = y + float(element.get("y", 0))
-    if element.get("text-anchor") == "end" or classes & {"size", "digest", "at-end"}:
+    if element.get("text-anchor") == "end" or classes & {"size", "digest", "at-end", "figure"}:
         left -= wide
     elif element.get("text-anchor") == "middle" or classes & {"letter-word", "zoom"}:
         left -= wide / 2
@@ -217,3 +224,16 @@ def test_cut_words_fit(words: str, room: int) -> None:
     shown = cut(words, room, "serif", 16)
     assert width(shown, "serif", 16) <= room or len(shown) <= 2
     assert shown == " ".join(words.split()) or shown.endswith("…")
+
+
+@pytest.mark.parametrize("others", [(), ("pizza/cheese:latest", "pizza/margherita:latest")])
+@pytest.mark.parametrize("name", names())
+def test_the_words_of_the_fridge_do_not_collide(name: str, others: tuple[str, ...]) -> None:
+    blobs = held(name, *others)
+    boxes = sum(blob.content for blob in blobs)
+    view = picture(image(name), blobs, account=Ledger(2 * boxes, boxes + 38_200, 359_000, 1_000_000))
+    fridge = classed(tree(view), "fridge")[0]
+    found = [words for words in words_of(fridge, "wide") if words.text]
+    assert [f"{a.text!r} covers {b.text!r}" for a, b in combinations(found, 2) if a.meets(b)] == []
+    last = float(next(e for e in fridge.iter() if e.get("data-figure") == "papers").get("y", 0))
+    assert view.fridge.door.last + 5 + view.fridge.door.bar <= last - 9

@@ -49,12 +49,14 @@ def fridge(
     scale = min((_scale(some) for _, some in [*led, (0, others)] if some), default=1.0)
     shelves = [_shelf(y, tall, some, scale, page, tint, led=True) for y, some in led]
     top = min((shelf.y for shelf in shelves), default=HEIGHT - 60.0)
-    divider = max(186.0, top - (62 if shelves and shelves[0].over else 48) - (64 if others else 0))
+    papers = _papers(account, blobs)
+    below = 20 if papers else 0
+    divider = max(186.0 + below, top - (62 if shelves and shelves[0].over else 48) - (64 if others else 0))
     divider = min(divider, 330.0 if others else 380.0)
     if others:
         shelves.insert(0, _shelf(divider + (46 if dense else 58), tall, others, scale, page, tint, led=False))
     key = f"{account.saved} %" if account.saved else size(account.stored)
-    return Fridge(account, _door(divider, key), divider, tuple(shelves), len(blobs), _papers(account, blobs))
+    return Fridge(account, _door(divider - below, key), divider, tuple(shelves), len(blobs), papers)
 
 
 def _scale(blobs: Sequence[Blob]) -> float:
