@@ -59,7 +59,7 @@ def test_make_run_opens_a_kitchen_at_the_address_that_it_prints(opened: str) -> 
     address = re.search(r"http://127\.0\.0\.1:\d+", opened)
     assert address, opened
     with urllib.request.urlopen(address[0], timeout=10) as answer:
-        assert "Open a kitchen" in answer.read().decode()
+        assert "<title>Hello Whale" in answer.read().decode()
 
 
 def test_every_other_command_succeeds_in_the_order_of_the_text(copy: Path, environment: dict[str, str]) -> None:
