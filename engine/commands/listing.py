@@ -34,12 +34,12 @@ def _ps_row(context: Context, host: Host, c: Container, *, whole: bool, sized: b
     command = " ".join((first, *(f"'{word}'" if " " in word else word for word in others)))
     row = {
         "ID": c.id if whole else c.id[:12],
-        "Image": c.requested if host.find_image(c.requested) else digests.short(c.image),
+        "Image": _image(host, c, whole=whole),
         "Command": json.dumps(command if whole else terminal.ellipsis(command, 20), ensure_ascii=False),
         "CreatedAt": terminal.local_time(c.created),
         "RunningFor": terminal.age(c.created, context.clock()),
         "State": c.status,
-        "Status": status(c, context),
+        "Status": _status(c, context),
         "Ports": "",
         "Names": c.name,
     }
@@ -50,7 +50,15 @@ def _ps_row(context: Context, host: Host, c: Container, *, whole: bool, sized: b
     return row
 
 
-def status(c: Container, context: Context) -> str:
+def _image(host: Host, c: Container, *, whole: bool) -> str:
+    """The image as it was typed, as long as that still means it; else its ID."""
+    found = host.find_image(c.requested)
+    if found and found.id == c.image:
+        return c.requested
+    return c.image if whole else digests.short(c.image)
+
+
+def _status(c: Container, context: Context) -> str:
     """``Up 5 minutes``, ``Exited (0) 8 days ago``, ``Created``."""
     now = context.clock()
     if c.status == "running":

@@ -296,6 +296,29 @@ def test_commits_stand_on_one_another(box: Twins) -> None:  # rules 27, 38
     assert [line.split()[0] for line in ours.splitlines()] == [line.split()[0] for line in theirs.splitlines()]
 
 
+def test_a_tag_that_moves_leaves_its_image_without_a_name(box: Twins) -> None:
+    for side in (box.ours, box.theirs):
+        side("create", "--name", "box", IMAGE)
+        first = side("commit", "box", "test/moved:1").out.strip()
+        side("create", "--name", "other", "test/moved:1")
+        side("cp", __file__, "box:/odd/new")
+        side("commit", "-m", "again", "box", "test/moved:1")
+        rows = side("ps", "-a", "--format", "{{.Names}} {{.Image}}").out.splitlines()
+        assert {f"box {IMAGE}", f"other {first[7:19]}"} <= set(rows)
+        rows = side("images", "--no-trunc", "--format", "{{.Repository}} {{.Tag}} {{.ID}}").out.splitlines()
+        assert f"<none> <none> {first}" in rows
+        second = side("images", "-q", "--no-trunc", "test/moved").out.strip()
+        assert f"test/moved 1 {second}" in rows
+        assert second != first
+        assert side("images", "-q", "test/moved:2").out == ""
+        rows = side("history", "--no-trunc", "-q", second).out.splitlines()
+        assert rows[0] == second
+        assert "image is being used by stopped container" in side("rmi", first).err
+        side("rm", "other")
+        assert side("rmi", first).out == f"Deleted: {first}\n"
+        assert side("rmi", "test/moved:1").out.count("Deleted: ") == 2, "the image and its layer"
+
+
 # Life
 
 
