@@ -31,9 +31,10 @@ class BadArithmetic(Exception):
     """No such expression, or no such number."""
 
 
-def evaluate(text: str, variables: MutableMapping[str, str]) -> int:
-    """The value of `text`; assignments change `variables`, an unset one is 0. `BadArithmetic`."""
-    reader = _Reader(text, variables)
+def evaluate(text: str, variables: MutableMapping[str, str], depth: int = 0) -> int:
+    """The value of `text`; assignments change `variables`. An unset one is 0, and one that is no number an expression
+    in turn. `BadArithmetic`."""
+    reader = _Reader(text, variables, depth)
     if reader.token == "":
         return 0
     value = reader.comma()
@@ -92,12 +93,12 @@ _PLAIN: Final[dict[str, Callable[[int, int], int]]] = {
 class _Reader:
     """Recursive descent; where `live` is false (the branch not taken) nothing is assigned and nothing fails."""
 
-    def __init__(self, text: str, variables: MutableMapping[str, str]) -> None:
+    def __init__(self, text: str, variables: MutableMapping[str, str], depth: int) -> None:
         self.text, self.variables = text.rstrip(), variables
         self.at = 0
         self.token = ""
         self.live = True
-        self.depth = 0
+        self.depth = depth
         self._advance()
 
     def _advance(self) -> str:
@@ -127,7 +128,7 @@ class _Reader:
     def _assignment(self) -> int:
         self.depth += 1
         if self.depth > _DEPTH:
-            raise BadArithmetic(f"nested more than {_DEPTH} deep")
+            raise BadArithmetic("expression recursion loop detected")
         name, start, token = self.token, self.at, self.token
         if _is_name(name):
             self._advance()
@@ -186,7 +187,7 @@ class _Reader:
             return self._store(name, self._value(name) + (1 if operator == "++" else -1))
         self.depth += 1
         if self.depth > _DEPTH:
-            raise BadArithmetic(f"nested more than {_DEPTH} deep")
+            raise BadArithmetic("expression recursion loop detected")
         value = self._unary()
         self.depth -= 1
         return {"+": value, "-": _wrap(-value), "!": int(not value), "~": ~value}[operator]
@@ -209,9 +210,12 @@ class _Reader:
         return _compute(operator, a, b) if self.live else 0
 
     def _value(self, name: str) -> int:
-        text = self.variables.get(name, "").strip()
-        negative = text.startswith("-")
-        return (-number(text[1:]) if negative else number(text)) if text else 0
+        text = self.variables.get(name, "")
+        if text.isdecimal() or not text:
+            return number(text or "0")
+        if self.depth >= _DEPTH:
+            raise BadArithmetic("expression recursion loop detected")
+        return evaluate(text, self.variables, self.depth + 4)
 
     def _store(self, name: str, value: int) -> int:
         value = _wrap(value)

@@ -34,25 +34,31 @@ class Failed(Exception):
 
 class Utility(NamedTuple):
     """An entry of the table; `usage` is one line. A `builtin` changes the shell itself and has no path; a `special` one
-    (XCU 2.14) ends the shell where it fails. What `prints` touches no file."""
+    (XCU 2.14) ends the shell where it fails. What `prints` touches no file. An `inner` one is part of the shell when it
+    is called by its name, and complains in the shell's."""
 
     run: Callable[[Call], int]
     usage: str
     builtin: bool
     special: bool
     prints: bool
+    inner: bool
+
+    def lead(self, shell: str, name: str) -> str:
+        """What its complaints begin with, when called by its name within a shell that is called `shell`."""
+        return f"{shell}: {name}" if self.builtin else shell if self.inner else name
 
 
 TABLE: Final[dict[str, Utility]] = {}
 
 
 def utility(
-    name: str, usage: str, *, builtin: bool = False, special: bool = False, prints: bool = False
+    name: str, usage: str, *, builtin: bool = False, special: bool = False, prints: bool = False, inner: bool = False
 ) -> Callable[[Callable[[Call], int]], Callable[[Call], int]]:
     """Registers a function as the utility `name`."""
 
     def register(run: Callable[[Call], int]) -> Callable[[Call], int]:
-        TABLE[name] = Utility(run, usage, builtin or special, special, prints)
+        TABLE[name] = Utility(run, usage, builtin or special, special, prints, inner)
         return run
 
     return register
@@ -78,6 +84,8 @@ class Call:
     arguments: list[str]
     streams: Streams
     shell: Shell
+    lead: str = ""
+    """What complaints begin with, where it is not the name."""
 
     @property
     def paths(self) -> Paths:
@@ -95,8 +103,7 @@ class Call:
 
     def complain(self, message: str) -> int:
         """Says what is wrong, led by the name; 1, the status of most complaints."""
-        lead = f"{self.shell.scope.name}: " if TABLE[self.name].builtin else ""
-        self.streams.stderr.write(f"{lead}{self.name}: {message}\n".encode("latin-1"))
+        self.streams.stderr.write(f"{self.lead or self.name}: {message}\n".encode("latin-1"))
         return 1
 
     def usage(self) -> Failed:

@@ -77,7 +77,7 @@ class Copier:
         self.recursive, self.follow, self.keep = recursive, follow, keep
         self.new = self.force = False
         self._copied: dict[int, str] = {}
-        self._made: set[int] = set()
+        self._made: set[bytes] = set()
 
     def copy(self, source: str, target: str, *, follow: bool, depth: int = 0) -> bool:
         """Copies one file or tree, `follow` saying whether what a symlink at `source` leads to; whether all went well.
@@ -109,7 +109,7 @@ class Copier:
     def _directory(self, source: str, target: str, found: Stat, there: Stat | None, depth: int) -> bool:
         if not self.recursive:
             return self._complain(f"omitting directory '{source}'")
-        if found.inode in self._made:
+        if self.paths.real(source) in self._made:
             return self._complain(f"recursion detected, omitting directory '{source}'")
         if there is not None and there.kind != "dir":
             return self._complain(f"target '{target}' is not a directory")
@@ -119,10 +119,9 @@ class Copier:
                 self.files.mkdir(self.paths.named(target), mode | 0o700)
             except FileError as error:
                 return self._complain(f"can't create directory '{target}': {why(error)}")
-            there = self.paths.lstat(target)
         else:
             mode = -1
-        self._made.add(there.inode)
+        self._made.add(self.paths.real(target))
         good = True
         for name in self.paths.names(source):
             good &= self.copy(join(source, name), join(target, name), follow=self.follow, depth=depth + 1)

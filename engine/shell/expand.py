@@ -104,7 +104,7 @@ class Expander:
             if isinstance(part, Text):
                 out.append(part.value)
             elif isinstance(part, Parameter) and part.name in "@*" and not part.operator:
-                out.append(" ".join(self.scope.arguments))
+                out.append(self._ifs()[:1].join(self.scope.arguments))
             else:
                 out.append(self._value(part))
         joined = "".join(out)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
@@ -23,7 +23,6 @@ from engine.shell.redirecting import Refused, redirect
 from engine.shell.streams import CannotWrite, Pipe, Source, Streams
 from engine.shell.syntax import (
     AndOr,
-    Assignment,
     Command,
     For,
     Group,
@@ -101,7 +100,6 @@ class Shell:
         made.scope = replace(self.scope, variables=dict(self.scope.variables), arguments=list(self.scope.arguments))
         made.exported, made.options = set(self.exported), set(self.options)
         made.streams = streams or self.streams
-        made.loops = 0
         made.deepen()
         return made
 
@@ -113,10 +111,16 @@ class Shell:
 
     def _in_child(self, body: Sequence, streams: Streams | None = None) -> int:
         child = self.child(streams)
+        return child._ended(lambda: child._sequence(body))
+
+    def _ended(self, run: Callable[[], int]) -> int:
+        """The status that a subshell ends with. A ``break`` out of a loop around it ends it, too."""
         try:
-            return child._sequence(body)
+            return run()
         except Exit as ended:
             return ended.status
+        except Leave:
+            return 0
 
     def capture(self, body: Sequence) -> str:
         """What commands print, less the newlines at its end."""
@@ -143,7 +147,7 @@ class Shell:
                     status = self._pipeline(pipeline)
             else:
                 status = self._pipeline(pipeline)
-                if status and "e" in self.options and not self.conditional:
+                if status and "e" in self.options and not self.conditional and _ends_shell(pipeline):
                     raise Exit(status)
             self.scope.status = status
         return status
@@ -170,10 +174,7 @@ class Shell:
 
     def _stage(self, command: Command, streams: Streams) -> int:
         child = self.child(streams)
-        try:
-            return child._command(command)
-        except Exit as ended:
-            return ended.status
+        return child._ended(lambda: child._command(command))
 
     def _command(self, command: Command) -> int:
         self.meter.spend()
@@ -298,12 +299,14 @@ class Shell:
             return 1
         if not words:
             for one in command.assignments:
-                self._assign(one)
+                self._assign(one.name, self._text(one.value))
             return self.captured
-        saved = {one.name: self.scope.variables.get(one.name) for one in command.assignments}
+        saved: dict[str, str | None] = {}
         exported = set(self.exported)
         for one in command.assignments:
-            self._assign(one)
+            value = self._text(one.value)  # it may change the very variable, for good
+            saved.setdefault(one.name, self.scope.variables.get(one.name))
+            self._assign(one.name, value)
             self.exported.add(one.name)
         self._trace(" ".join(map(_shown, words)))
         try:
@@ -311,15 +314,15 @@ class Shell:
         finally:
             if saved:
                 self.exported = exported
-            for name, value in saved.items():
-                if value is None:
+            for name, before in saved.items():
+                if before is None:
                     self.scope.variables.pop(name, None)
                 else:
-                    self.scope.variables[name] = value
+                    self.scope.variables[name] = before
 
-    def _assign(self, one: Assignment) -> None:
-        value = self.scope.variables[one.name] = self._text(one.value)
-        self._trace(f"{one.name}={_shown(value) if value else ''}")
+    def _assign(self, name: str, value: str) -> None:
+        self.scope.variables[name] = value
+        self._trace(f"{name}={_shown(value) if value else ''}")
 
     def _trace(self, text: str) -> None:
         """What ``set -x`` shows of a command."""
@@ -335,7 +338,8 @@ class Shell:
         try:
             if isinstance(found, int) or (found.builtin and not builtins):
                 return self._cannot_run(name, found if isinstance(found, int) else NOT_FOUND)
-            return self._call(found, Call(basename(name), words[1:], streams, self))
+            lead = found.lead(self.scope.name, name) if builtins and "/" not in name else ""
+            return self._call(found, Call(basename(name), words[1:], streams, self, lead))
         except CannotWrite as error:
             self.streams = before
             self.complain(str(error))
@@ -370,6 +374,13 @@ class Shell:
         call.streams.stdout.flush()
         call.streams.stderr.flush()
         return status
+
+
+def _ends_shell(pipeline: Pipeline) -> bool:
+    """Whether ``set -e`` looks at what failed: not at a compound command, whose own commands were looked at."""
+    last = pipeline.commands[-1]
+    inner = last.command if isinstance(last, Redirected) else last
+    return len(pipeline.commands) > 1 or isinstance(last, Simple) or (isinstance(inner, Group) and inner.subshell)
 
 
 def _shown(word: str) -> str:

@@ -30,11 +30,13 @@ def mkdir(call: Call) -> int:
                 if mode is not None and step == name:
                     call.shell.files.chmod(call.paths.named(step), mode)
             except FileError as error:
-                if "p" in options.flags and error.errno == errno.EEXIST and call.paths.is_dir(step):
-                    continue
-                through = step.endswith("/") and "p" in options.flags and error.errno == errno.EEXIST
-                words = "Not a directory" if through else why(error)
-                status = call.complain(f"can't create directory '{step}': {words}")
+                if "p" in options.flags and error.errno == errno.EEXIST:
+                    try:
+                        if call.paths.stat(step).kind == "dir":
+                            continue
+                    except FileError as other:
+                        error = other
+                status = call.complain(f"can't create directory '{step}': {why(error)}")
                 break
     return status
 

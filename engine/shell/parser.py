@@ -132,10 +132,11 @@ class _Parser:
         return AndOr(tuple(pipelines))
 
     def _pipeline(self) -> Pipeline:
-        negated = False
-        while self._at("!"):
+        negated = self._at("!")
+        if negated:
             self._advance()
-            negated = not negated
+            if self._at("!"):
+                raise self.unexpected()
         commands = [self._command()]
         while self._at("|"):
             self._advance()

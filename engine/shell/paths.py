@@ -113,6 +113,10 @@ class Paths:
         self.meter.spend(len(names) // 64)
         return [name.decode("latin-1") for name in names]
 
+    def real(self, path: str) -> bytes:
+        """The one path of a directory, without symlinks: what tells it from all others, whatever changes in it."""
+        return self.files.resolve(self.at(path)).path
+
     def now(self) -> int:
         """Nanoseconds since the epoch, by the clock that sets the times of files."""
         return self.files.now()

@@ -34,9 +34,8 @@ def redirect(
         elif one.operator != "<&":
             sink = {"1": streams.stdout, "2": streams.stderr}.get(target) if one.operator == ">&" else None
             if sink is None:
-                sink = _create(
-                    shell, target, streams, append=one.operator == ">>", lazy=lazy and len(redirections) == 1
-                )
+                lone = lazy and len(redirections) == 1 and one.fd == 1
+                sink = _create(shell, target, streams, append=one.operator == ">>", lazy=lone)
             streams = replace(streams, stdout=sink) if one.fd == 1 else replace(streams, stderr=sink)
     return streams
 

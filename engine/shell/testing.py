@@ -33,12 +33,12 @@ _WORDS: Final[dict[str, Callable[[str, str], bool]]] = {
 _FILES: Final = ("-nt", "-ot", "-ef")
 
 
-@utility("test", "test EXPRESSION: succeed where it holds, such as -f FILE, -d FILE, WORD = WORD, N -lt N")
+@utility("test", "test EXPRESSION: succeed where it holds, such as -f FILE, -d FILE, WORD = WORD, N -lt N", inner=True)
 def test(call: Call) -> int:
     return _evaluate(call, call.arguments)
 
 
-@utility("[", "[ EXPRESSION ]: test")
+@utility("[", "[ EXPRESSION ]: test", inner=True)
 def bracket(call: Call) -> int:
     if call.arguments[-1:] != ["]"]:
         raise Failed("missing ]", _WRONG)
@@ -46,13 +46,25 @@ def bracket(call: Call) -> int:
 
 
 def _evaluate(call: Call, words: list[str]) -> int:
+    negated = False
+    while words:
+        if len(words) == 1:
+            return int((words[0] != "") == negated)
+        test = _Test(call, words)
+        if len(words) == 3 and test.is_binary(words[1]):
+            return int(test.compare(*words) == negated)
+        if len(words) == 4 and words[0] == "(" and words[3] == ")":
+            words = words[1:3]
+        if words[0] != "!":
+            break
+        words, negated = words[1:], not negated
     if not words:
-        return 1
+        return int(not negated)
     test = _Test(call, words)
     value = test.any(0)
     if test.at < len(words):
         raise Failed(f"{words[test.at]}: unknown operand", _WRONG)
-    return int(not value)
+    return int(value == negated)
 
 
 class _Test:
@@ -82,24 +94,23 @@ class _Test:
     def _not(self, depth: int) -> bool:
         if depth > _DEPTH:
             raise Failed("too many parentheses", _WRONG)
-        if self._peek() == "!" and self._peek(1) is not None and not self._binary(self._peek(1)):
+        if self._peek() == "!" and self._peek(1) is not None:
             self.at += 1
             return not self._not(depth + 1)
         return self._primary(depth)
 
-    def _binary(self, word: str | None) -> bool:
-        """Whether `word`, the next but one, is an operator between two words."""
-        known = word in _NUMBERS or word in _WORDS or word in _FILES
-        return known and self._peek(2) is not None
+    def is_binary(self, word: str | None) -> bool:
+        """Whether `word` is an operator between two words."""
+        return word in _NUMBERS or word in _WORDS or word in _FILES
 
     def _primary(self, depth: int) -> bool:
         word = self._peek()
         if word is None:
             raise Failed("argument expected", _WRONG)
-        if self._binary(self._peek(1)):
+        if self.is_binary(self._peek(1)) and self._peek(2) is not None:
             left, operator, right = self.words[self.at : self.at + 3]
             self.at += 3
-            return self._compare(left, operator, right)
+            return self.compare(left, operator, right)
         if word == "(" and self._peek(1) is not None:
             self.at += 1
             value = self.any(depth + 1)
@@ -111,10 +122,13 @@ class _Test:
         if len(word) == 2 and word[0] == "-" and word[1] in _WORD + _FILE + "t" and following is not None:
             self.at += 2
             return self._unary(word[1], following)
+        if self.is_binary(following):
+            raise Failed(f"{following}: argument expected", _WRONG)
         self.at += 1
         return word != ""
 
-    def _compare(self, left: str, operator: str, right: str) -> bool:
+    def compare(self, left: str, operator: str, right: str) -> bool:
+        """What a binary operator says."""
         if operator in _NUMBERS:
             return _NUMBERS[operator](_number(left), _number(right))
         if operator in _WORDS:
@@ -155,4 +169,4 @@ def _number(word: str) -> int:
             raise ValueError
         return int(word.strip())
     except ValueError:
-        raise Failed(f"{word}: bad number", _WRONG) from None
+        raise Failed(f"{word}: bad number" if word else "bad number", _WRONG) from None
