@@ -19,7 +19,7 @@ from tests import peers
 from tests.engine import scripts
 from tests.engine.twins import ENTRY, IMAGE, Twins, members, recipes
 
-SCRIPTS = int(os.environ.get("DOCKERD_SCRIPTS", "12"))
+SCRIPTS = int(os.environ.get("DOCKERD_SCRIPTS", "10"))
 SEED = int(os.environ.get("DOCKERD_SEED", "0"))
 
 CONFIG = ("User", "Env", "Entrypoint", "Cmd", "WorkingDir", "ExposedPorts", "Volumes")
