@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext
 
 import app as application
 from tests.browser import systems
@@ -41,25 +41,39 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"docker load -i {systems.archive(directory)}"
 
 
+@pytest.fixture(scope="session")
+def windows(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Browser contexts, one for each way to browse: what the server sent once is not asked for again."""
+    made: dict[str, BrowserContext] = {}
+
+    def window(**given: Any) -> BrowserContext:
+        key = repr(sorted(given.items()))
+        if key not in made:
+            made[key] = browser.new_context(**given)
+            made[key].set_default_timeout(8_000)
+        return made[key]
+
+    yield window
+    for context in made.values():
+        context.close()
+
+
 @pytest.fixture
-def visit(browser: Browser, shop: Flask, address: str) -> Iterator[Open]:
+def visit(windows: Callable[..., BrowserContext], shop: Flask, address: str) -> Iterator[Open]:
     """Opens kitchens: ``visit(*commands, size=PHONE)`` shows one in which these commands were run.
 
-    Motion is reduced unless asked for. At the end nothing may have gone wrong in any of their pages.
+    Motion is reduced unless asked for. At the end nothing may have gone wrong in any of their pages, and whatever a
+    page has kept is forgotten.
     """
     opened: list[Shown] = []
 
     def visit(*commands: str, size: tuple[int, int] = DESK, query: str = "", **given: Any) -> Shown:
-        width, height = size
-        context = browser.new_context(
-            viewport={"width": width, "height": height},
-            **{"reduced_motion": "reduce", "has_touch": width < 600, **given},
-        )
-        context.set_default_timeout(8_000)
+        context = windows(**{"reduced_motion": "reduce", "has_touch": size[0] < 600, **given})
         kitchen, secret = begin(shop, commands)
         enter(context, address, kitchen, secret)
         trouble: list[str] = []
         page = watched(context.new_page(), address, trouble)
+        page.set_viewport_size({"width": size[0], "height": size[1]})
         opened.append(Shown(page, shop.extensions["shop"].journal, address, kitchen, trouble))
         page.goto(f"{address}/k/{kitchen}{query}")
         return opened[-1]
@@ -67,8 +81,9 @@ def visit(browser: Browser, shop: Flask, address: str) -> Iterator[Open]:
     yield visit
     trouble = []
     for shown in opened:
-        if shown.page.context.browser and not shown.page.is_closed():
-            trouble += shown.page.evaluate("window.blocked || []")
-        trouble += shown.trouble
-        shown.page.context.close()
+        trouble += shown.page.evaluate("localStorage.clear(), window.blocked || []") + shown.trouble
+    for context in {shown.page.context for shown in opened}:
+        context.clear_cookies()
+        for page in context.pages:
+            page.close()
     assert trouble == []

@@ -60,6 +60,7 @@ def test_several_completions_are_a_list_to_choose_from(visit: Open) -> None:
     field.fill("docker exec pizza-1 cat /pizza/slice-3/")
     field.press("Tab")
     offers = page.get_by_role("listbox", name="Completions")
+    expect(offers).to_be_visible()
     names = [one.rpartition("/")[2] for one in offers.get_by_role("option").all_text_contents()]
     assert set(names) == {"crust", "sauce", "cheese", "pepperoni"}
     expect(field).to_have_attribute("aria-controls", offers.get_attribute("id") or "")
