@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests import peers
@@ -28,9 +30,10 @@ def test_a_missing_peer_fails_where_peers_are_required(monkeypatch: pytest.Monke
     assert "PEERS_REQUIRED is set, and this test needs umoci" in str(raised.value)
 
 
-def test_our_dockerd_answers_on_its_own_socket_and_starts_empty(dockerd: peers.Dockerd) -> None:
+def test_our_dockerd_answers_on_its_own_socket_and_keeps_its_own_root(dockerd: peers.Dockerd) -> None:
     assert dockerd.text("info", "--format", "{{.Driver}}").strip() == dockerd.driver
-    assert dockerd.text("image", "ls", "--quiet") == ""
+    root = Path(dockerd.text("info", "--format", "{{.DockerRootDir}}").strip())
+    assert root.is_relative_to(dockerd.root)
     connection = dockerd.connect()
     connection.request("GET", "/version")
     assert connection.getresponse().status == 200
