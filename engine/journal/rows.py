@@ -42,6 +42,26 @@ _LARGE: Final = 64 << 10
 """Bytes of a state's events from which on those of all its kitchen are added up against the quota."""
 
 
+# The statements that every command needs are built once: SQLAlchemy takes longer to build one than to run it.
+_KITCHEN: Final = select(KITCHENS).where(KITCHENS.c.id == bindparam("kitchen"))
+_STATE: Final = select(*_ENTRY, STATES.c.events).where(STATES.c.id == bindparam("state"))
+_USED: Final = select(func.coalesce(func.sum(HOLDINGS.c.size), 0)).where(HOLDINGS.c.kitchen == bindparam("kitchen"))
+_HIGHEST: Final = select(func.max(STATES.c.number)).where(STATES.c.kitchen == bindparam("kitchen"))
+_ADD_HOST: Final = insert(HOSTS).on_conflict_do_nothing()
+_ADD_STATE: Final = insert(STATES)
+_HOLD: Final = insert(HOLDINGS).on_conflict_do_update(
+    index_elements=("kitchen", "digest"), set_={"states": HOLDINGS.c.states + 1}
+)
+_SWAP: Final = (
+    update(KITCHENS)
+    .where(KITCHENS.c.id == bindparam("kitchen"), KITCHENS.c.head == bindparam("old"))
+    .values(head=bindparam("new"))
+)
+_OLD: Final = (STATES.c.kitchen == bindparam("kitchen"), STATES.c.number <= bindparam("last"))
+_EXPIRED: Final = select(STATES.c.host).where(*_OLD)
+_EXPIRE: Final = delete(STATES).where(*_OLD)
+
+
 class New(NamedTuple):
     """A state that is not stored yet; its number comes with that."""
 
@@ -67,14 +87,14 @@ class Rows:
 
     def kitchen(self, db: Connection, kitchen: str) -> Kitchen:
         """A kitchen; `KitchenUnknown`."""
-        row = db.execute(select(KITCHENS).where(KITCHENS.c.id == kitchen)).first()
+        row = db.execute(_KITCHEN, {"kitchen": kitchen}).first()
         if not row:
             raise KitchenUnknown(kitchen)
         return Kitchen(row.id, row.head, row.created)
 
     def state(self, db: Connection, state: str) -> State:
         """A state, all of it; `StateUnknown`."""
-        row = db.execute(select(*_ENTRY, STATES.c.events).where(STATES.c.id == state)).first()
+        row = db.execute(_STATE, {"state": state}).first()
         if not row:
             raise StateUnknown(state)
         known = entry(row)
@@ -95,8 +115,7 @@ class Rows:
 
     def used(self, db: Connection, kitchen: str) -> int:
         """Bytes of the blobs that the states of a kitchen reach."""
-        total = select(func.coalesce(func.sum(HOLDINGS.c.size), 0)).where(HOLDINGS.c.kitchen == kitchen)
-        return int(db.execute(total).scalar_one())
+        return int(db.execute(_USED, {"kitchen": kitchen}).scalar_one())
 
     # Writing
 
@@ -104,22 +123,21 @@ class Rows:
         """A state stored under the next number of its kitchen, the oldest ones let go; `LimitExceeded`."""
         body, events = hosts.encode(new.host), facts.encode(new.events)
         digest, told = digest_of(body), gist(new.events)
-        highest = db.execute(select(func.max(STATES.c.number)).where(STATES.c.kitchen == new.kitchen)).scalar()
+        highest = db.execute(_HIGHEST, {"kitchen": new.kitchen}).scalar()
         number = 0 if highest is None else highest + 1
-        db.execute(insert(HOSTS).values(digest=digest, body=body).on_conflict_do_nothing())
-        db.execute(
-            insert(STATES).values(
-                id=new.id,
-                kitchen=new.kitchen,
-                parent=new.parent,
-                number=number,
-                host=digest,
-                argv=msgspec.json.encode(new.argv),
-                gist=msgspec.json.encode(told),
-                at=new.at,
-                events=events,
-            )
-        )
+        db.execute(_ADD_HOST, {"digest": digest, "body": body})
+        row = {
+            "id": new.id,
+            "kitchen": new.kitchen,
+            "parent": new.parent,
+            "number": number,
+            "host": digest,
+            "argv": msgspec.json.encode(new.argv),
+            "gist": msgspec.json.encode(told),
+            "at": new.at,
+            "events": events,
+        }
+        db.execute(_ADD_STATE, row)
         self._hold(db, new.kitchen, self._reached.get(digest, partial(self._reach, new.host)))
         self._expire(db, new.kitchen, number - self._keep)
         self._check_quota(db, new.kitchen, len(events))
@@ -127,26 +145,25 @@ class Rows:
 
     def swap(self, db: Connection, kitchen: str, old: str, new: str) -> None:
         """The head moved from `old` to `new`; `HeadMoved` where it did not stand there any more."""
-        moved = db.execute(update(KITCHENS).where(KITCHENS.c.id == kitchen, KITCHENS.c.head == old).values(head=new))
+        moved = db.execute(_SWAP, {"kitchen": kitchen, "old": old, "new": new})
         if moved.rowcount != 1:
             raise HeadMoved(kitchen)
 
     def _hold(self, db: Connection, kitchen: str, blobs: Mapping[Digest, int]) -> None:
         if blobs:
-            more = insert(HOLDINGS).on_conflict_do_update(
-                index_elements=("kitchen", "digest"), set_={"states": HOLDINGS.c.states + 1}
-            )
             rows = [{"kitchen": kitchen, "digest": blob, "size": size, "states": 1} for blob, size in blobs.items()]
-            db.execute(more, rows)
+            db.execute(_HOLD, rows)
 
     def _expire(self, db: Connection, kitchen: str, last: int) -> None:
         """Let the states up to the number `last` go, and with them what only they reached."""
-        old = (STATES.c.kitchen == kitchen, STATES.c.number <= last)
-        for digest in db.execute(select(STATES.c.host).where(*old)).scalars().all() if last >= 0 else ():
+        if last < 0:
+            return
+        old = {"kitchen": kitchen, "last": last}
+        for digest in db.execute(_EXPIRED, old).scalars().all():
             with suppress(EngineError):  # what was damaged since cannot be told any more: it stays counted
                 host = self._host(db, digest)
                 self._release(db, kitchen, self._reached.get(digest, partial(self._reach, host)))
-        db.execute(delete(STATES).where(*old))
+        db.execute(_EXPIRE, old)
 
     def _release(self, db: Connection, kitchen: str, blobs: Iterable[Digest]) -> None:
         here = HOLDINGS.c.kitchen == kitchen
