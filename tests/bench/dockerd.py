@@ -1,8 +1,9 @@
 """Create, edit a file, diff, commit, remove: ours in process against a real dockerd over its socket.
 
-Both are warm, durable on disk and take turns. Ours is the journal on a directory, every state synced; dockerd is spoken
-to through its HTTP API, without a client process between; the edit is `docker cp` of a whole file on both sides. What a
-round leaves behind (the committed image) is removed before the next one, untimed.
+Both are warm, durable on disk and take turns; of each the best round counts, which a busy machine disturbs least. Ours
+is the journal on a directory, every state synced; dockerd is spoken to through its HTTP API, without a client process
+between; the edit is `docker cp` of a whole file on both sides. What a round leaves behind (the committed image) is
+removed before the next one, untimed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import http.client
 import io
 import json
-import statistics
 import sys
 import tarfile
 import tempfile
@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import pytest
 
@@ -29,7 +29,9 @@ from tests import peers
 from tests.bench import _debian
 from tests.engine import images
 
-ROUNDS: Final = 12
+ROUNDS: Final = 20
+Rounds: TypeAlias = list[list[float]]
+"""Seconds of each step, for each round."""
 STEPS: Final = ("create", "cp", "diff", "commit", "rm")
 
 
@@ -82,14 +84,14 @@ def _compare(daemon: peers.Dockerd, directory: Path) -> int:
     return int(over)
 
 
-def _report(case: Case, ours: list[list[float]], theirs: list[list[float]]) -> bool:
-    print(f"{case.image}: median of {ROUNDS} rounds, ms")
-    for n, step in enumerate(STEPS):
-        mine, other = (statistics.median(times[n] for times in side) * 1000 for side in (ours, theirs))
-        print(f"  {step:<8}{mine:8.1f}  dockerd {other:8.1f}  {mine / other:5.2f}x")
-    mine, other = (statistics.median(sum(times) for times in side) * 1000 for side in (ours, theirs))
-    print(f"  {'all':<8}{mine:8.1f}  dockerd {other:8.1f}  {mine / other:5.2f}x (at most {case.bound}x)")
-    return mine / other > case.bound
+def _report(case: Case, mine: Rounds, other: Rounds) -> bool:
+    print(f"{case.image}: the best of {ROUNDS} rounds, ms")
+    ours, theirs = min(mine, key=sum), min(other, key=sum)
+    for step, a, b in zip(STEPS, ours, theirs, strict=True):
+        print(f"  {step:<8}{a * 1000:8.1f}  dockerd {b * 1000:8.1f}  {a / b:5.2f}x")
+    a, b = sum(ours), sum(theirs)
+    print(f"  {'all':<8}{a * 1000:8.1f}  dockerd {b * 1000:8.1f}  {a / b:5.2f}x (at most {case.bound}x)")
+    return a / b > case.bound
 
 
 def _timed(steps: list[Callable[[], object]]) -> list[float]:
