@@ -1,9 +1,9 @@
 """Create, edit a file, diff, commit, remove: ours in process against a real dockerd over its socket.
 
-Both are warm, durable on disk and take turns; of each the best round counts, which a busy machine disturbs least. Ours
-is the journal on a directory, every state synced; dockerd is spoken to through its HTTP API, without a client process
-between; the edit is `docker cp` of a whole file on both sides. What a round leaves behind (the committed image) is
-removed before the next one, untimed.
+Both are warm, durable on disk and take turns; of each step the best round counts, which a busy machine disturbs
+least. Ours is the journal on a directory, every state synced; dockerd is spoken to through its HTTP API, without a
+client process between; the edit is `docker cp` of a whole file on both sides. What a round leaves behind (the committed
+image) is removed before the next one, untimed.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def _compare(daemon: peers.Dockerd, directory: Path) -> int:
 
 
 def _report(case: Case, mine: Rounds, other: Rounds) -> bool:
-    print(f"{case.image}: the best of {ROUNDS} rounds, ms")
-    ours, theirs = min(mine, key=sum), min(other, key=sum)
+    print(f"{case.image}: each step's best of {ROUNDS} rounds, ms")
+    ours, theirs = ([min(times) for times in zip(*rounds, strict=True)] for rounds in (mine, other))
     for step, a, b in zip(STEPS, ours, theirs, strict=True):
         print(f"  {step:<8}{a * 1000:8.1f}  dockerd {b * 1000:8.1f}  {a / b:5.2f}x")
     a, b = sum(ours), sum(theirs)
