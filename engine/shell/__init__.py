@@ -54,10 +54,10 @@ from engine.snapshot import Snapshot
 __all__ = ["WORDS", "Limits", "Ran", "run"]
 
 _SYNTAX: Final = {
-    "for": "for NAME in WORD...; do …; done: a turn for each word",
-    "while": "while …; do …; done: turns as long as it succeeds",
-    "until": "until …; do …; done: turns until it succeeds",
-    "if": "if …; then …; elif …; then …; else …; fi: one or the other",
+    "for": "for NAME in WORD...; do COMMANDS; done: a turn for each word",
+    "while": "while COMMANDS; do COMMANDS; done: turns as long as it succeeds",
+    "until": "until COMMANDS; do COMMANDS; done: turns until it succeeds",
+    "if": "if COMMANDS; then COMMANDS; elif COMMANDS; then COMMANDS; else COMMANDS; fi: one or the other",
 }
 WORDS: Final[Mapping[str, str]] = MappingProxyType(
     dict(sorted([*_SYNTAX.items(), *((name, entry.usage) for name, entry in TABLE.items())]))

@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from engine.shell.meter import Meter
+from engine.shell.meter import Meter, Stopped
 from engine.shell.syntax import Part, Text, Word
 
 _Item = str | Part
 """An unquoted character, or a part that braces do not look into."""
 _NUMBERS: Final = re.compile(r"(-?\d{1,18})\.\.(-?\d{1,18})(?:\.\.(-?\d{1,18}))?")
+_RANGE_MAX: Final = 64
 _LETTERS: Final = re.compile(r"([A-Za-z])\.\.([A-Za-z])(?:\.\.(-?\d{1,18}))?")
 
 
@@ -30,42 +31,44 @@ def expand(word: Word, meter: Meter) -> list[Word]:
     return [_word(made) for made in _expand(items, meter)]
 
 
-def _expand(items: list[_Item], meter: Meter) -> list[list[_Item]]:
-    for start, item in enumerate(items):
-        if item == "{":
-            end, commas = _closing(items, start)
-            made = list(_alternatives(items, start, end, commas, meter)) if end else []
-            if made:
-                tails = _expand(items[end + 1 :], meter)
-                meter.check_words(len(made) * len(tails))
-                meter.spend(len(made) * len(tails))
-                return [items[:start] + middle + tail for middle in made for tail in tails]
+def _expand(items: list[_Item], meter: Meter, depth: int = 0) -> list[list[_Item]]:
+    if depth > meter.limits.depth:
+        raise Stopped("braces within and after braces", meter.limits.depth)
+    for start, (end, commas) in sorted(_pairs(items).items()):
+        made = list(_alternatives(items, start, end, commas, meter, depth + 1))
+        if made:
+            tails = _expand(items[end + 1 :], meter, depth + 1)
+            meter.check_words(len(made) * len(tails))
+            meter.spend(len(made) * len(tails))
+            return [items[:start] + middle + tail for middle in made for tail in tails]
     return [items]
 
 
-def _closing(items: list[_Item], start: int) -> tuple[int, list[int]]:
-    """Where the brace opened at `start` closes, 0 for nowhere, and the commas directly inside."""
-    depth, commas = 0, list[int]()
-    for at in range(start, len(items)):
-        if items[at] == "{":
-            depth += 1
-        elif items[at] == "}":
-            depth -= 1
-            if not depth:
-                return at, commas
-        elif items[at] == "," and depth == 1:
-            commas.append(at)
-    return 0, []
+def _pairs(items: list[_Item]) -> dict[int, tuple[int, list[int]]]:
+    """Where a brace opens, where it closes, and the commas directly inside."""
+    pairs: dict[int, tuple[int, list[int]]] = {}
+    opened: list[tuple[int, list[int]]] = []
+    for at, item in enumerate(items):
+        if item == "{":
+            opened.append((at, []))
+        elif item == "}" and opened:
+            start, commas = opened.pop()
+            pairs[start] = at, commas
+        elif item == "," and opened:
+            opened[-1][1].append(at)
+    return pairs
 
 
-def _alternatives(items: list[_Item], start: int, end: int, commas: list[int], meter: Meter) -> Iterator[list[_Item]]:
+def _alternatives(
+    items: list[_Item], start: int, end: int, commas: list[int], meter: Meter, depth: int
+) -> Iterator[list[_Item]]:
     if commas:
         for left, right in zip([start, *commas], [*commas, end], strict=True):
-            yield from _expand(items[left + 1 : right], meter)
-    else:
-        inside = items[start + 1 : end]
-        if all(isinstance(item, str) for item in inside):
-            yield from ([*text] for text in _range("".join(map(str, inside)), meter))
+            yield from _expand(items[left + 1 : right], meter, depth)
+    elif end - start < _RANGE_MAX:
+        inside = [item for item in items[start + 1 : end] if isinstance(item, str)]
+        if len(inside) == end - start - 1:
+            yield from ([*text] for text in _range("".join(inside), meter))
 
 
 def _range(text: str, meter: Meter) -> Iterator[str]:

@@ -171,12 +171,12 @@ def _leave(call: Call, *, again: bool) -> int:
 def read(call: Call) -> int:
     options = call.options("r")
     try:
-        line = call.streams.stdin.line().decode("latin-1")
+        line = call.streams.stdin.line(call.meter.limits.held).decode("latin-1")
     except FileError:
         return 1  # a directory has no lines
     text = line.removesuffix("\n")
     while "r" not in options.flags and text.endswith("\\") and line.endswith("\n"):
-        line = call.streams.stdin.line().decode("latin-1")
+        line = call.streams.stdin.line(call.meter.limits.held).decode("latin-1")
         text = text[:-1] + line.removesuffix("\n")
     if "r" not in options.flags:
         text = re.sub(r"\\(.)", r"\1", text)

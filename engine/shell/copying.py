@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable
-from typing import Final
+from functools import partial
 
 from engine.errors import FileError
 from engine.merged import Stat
 from engine.shell.call import Call, Failed, utility, why
-from engine.shell.meter import Stopped
 from engine.shell.paths import basename, join
 from engine.snapshot import UMASK
-
-_DEPTH_MAX: Final = 100
 
 
 @utility("cp", "cp [-r] [-a] [-p] [-d] [-L] [-f] [-T] SOURCE... DESTINATION: copy files, and with -r directories")
@@ -78,12 +75,18 @@ class Copier:
         self.new = self.force = False
         self._copied: dict[int, str] = {}
         self._made: set[bytes] = set()
+        self._todo: list[Callable[[], bool]] = []
 
-    def copy(self, source: str, target: str, *, follow: bool, depth: int = 0) -> bool:
+    def copy(self, source: str, target: str, *, follow: bool) -> bool:
         """Copies one file or tree, `follow` saying whether what a symlink at `source` leads to; whether all went well.
         Complains where not."""
-        if depth > _DEPTH_MAX:
-            raise Stopped("directories within directories", _DEPTH_MAX)
+        self._todo = [lambda: self._copy(source, target, follow=follow)]
+        good = True
+        while self._todo:
+            good &= self._todo.pop()()
+        return good
+
+    def _copy(self, source: str, target: str, *, follow: bool) -> bool:
         try:
             found = self.paths.stat(source) if follow else self.paths.lstat(source)
         except FileError as error:
@@ -97,7 +100,7 @@ class Copier:
         if there is not None and self.new:
             return True
         if found.kind == "dir":
-            return self._directory(source, target, found, there, depth)
+            return self._directory(source, target, found, there)
         if found.kind == "file" or (not self.recursive and found.kind != "symlink"):
             return self._file(source, target, found, follow=follow)
         return self._special(target, found)
@@ -106,7 +109,7 @@ class Copier:
         self.call.complain(message)
         return False
 
-    def _directory(self, source: str, target: str, found: Stat, there: Stat | None, depth: int) -> bool:
+    def _directory(self, source: str, target: str, found: Stat, there: Stat | None) -> bool:
         if not self.recursive:
             return self._complain(f"omitting directory '{source}'")
         if self.paths.real(source) in self._made:
@@ -122,13 +125,17 @@ class Copier:
         else:
             mode = -1
         self._made.add(self.paths.real(target))
-        good = True
-        for name in self.paths.names(source):
-            good &= self.copy(join(source, name), join(target, name), follow=self.follow, depth=depth + 1)
+        self._todo.append(partial(self._finish, target, found, mode))
+        pairs = [(join(source, name), join(target, name)) for name in reversed(self.paths.names(source))]
+        self._todo += [partial(self._copy, inner, copied, follow=self.follow) for inner, copied in pairs]
+        return True
+
+    def _finish(self, target: str, found: Stat, mode: int) -> bool:
+        """What is left to do for a directory once all in it is copied."""
         if mode >= 0:
             self.files.chmod(self.paths.at(target), mode)
         self._preserve(target, found)
-        return good
+        return True
 
     def _file(self, source: str, target: str, found: Stat, *, follow: bool) -> bool:
         if not follow:
@@ -145,7 +152,7 @@ class Copier:
         if there is not None and there.inode == found.inode:
             pieces = ()  # by a symlink onto itself: O_TRUNC comes before the first read
         mode = found.mode if found.kind == "file" else 0o666
-        good = self._made_room(target, lambda: self.files.write(self.paths.to_open(target), pieces, mode=mode))
+        good = self._made_room(target, lambda: self.paths.write(target, pieces, mode))
         if good and found.kind == "file":
             self._preserve(target, found)
         return good

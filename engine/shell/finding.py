@@ -28,8 +28,8 @@ _Test = Callable[[_Seen], bool]
 
 @utility(
     "find",
-    "find [DIRECTORY]... [-name PATTERN] [-type f|d|l] [-size N[ckM]] [-maxdepth N] [! …] [-o …] "
-    "[-print] [-delete] [-exec … {} ;]: walk trees",
+    "find [DIRECTORY]... [-name PATTERN] [-type f|d|l] [-size N[ckM]] [-maxdepth N] [! TEST] [-o TEST] "
+    "[-print] [-delete] [-exec COMMAND {} ;]: walk trees",
 )
 def find(call: Call) -> int:
     words = call.arguments
@@ -200,7 +200,7 @@ class _Finder:
         words: list[str] = []
         while (one := self._take(word)) != ";":
             if one == "+" and words[-1:] == ["{}"]:
-                raise Failed(f"{word} … {{}} + is not offered; end it with ;")
+                raise Failed(f"{word} COMMAND {{}} + is not offered; end it with ;")
             words.append(one)
         if not words:
             raise Failed(f"{word} requires an argument")

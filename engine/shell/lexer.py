@@ -197,7 +197,7 @@ class Lexer:
             self.offset += 2
             return Parameter(following, quoted=quoted)
         if following == "'" and not quoted:
-            raise self.refuse("$'…'; printf writes such characters", start)
+            raise self.refuse("$'...'; printf writes such characters", start)
         self.offset += 1
         return Text("$", quoted)
 
@@ -227,7 +227,7 @@ class Lexer:
         if length or found is None:
             if self.offset >= len(self.text):
                 raise self.fail(_UNCLOSED["}"], start)
-            raise self.refuse(f"${{{name}{self.text[self.offset]}…}}", start)
+            raise self.refuse(f"${{{name}{self.text[self.offset]}...}}", start)
         self.offset += len(found)
         word = self._parts("}", quoted=quoted and found[0] not in "#%")
         self.offset += 1

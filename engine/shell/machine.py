@@ -90,7 +90,7 @@ class Shell:
         self._say(f"{self.scope.name}: {message}\n")
 
     def _say(self, text: str) -> None:
-        self.streams.stderr.write(text.encode("latin-1"))
+        self.streams.stderr.write(text.encode("latin-1", "replace"))
         self.streams.stderr.flush()
 
     def child(self, streams: Streams | None = None) -> Shell:

@@ -31,7 +31,7 @@ _WORDS: Final = {
 
 
 @utility(
-    "stat", "stat [-c FORMAT] [-L] FILE...: print attributes; FORMAT has %n %N %s %a %A %u %U %g %G %F %h %i %y %Y …"
+    "stat", "stat [-c FORMAT] [-L] FILE...: print attributes; FORMAT has %n %N %s %a %A %u %U %g %G %F %h %i %y %Y ..."
 )
 def stat(call: Call) -> int:
     options = call.options("c:L", least=1)

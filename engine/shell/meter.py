@@ -14,7 +14,7 @@ from engine.errors import Cancelled
 
 KILLED: Final = 137
 """The exit code of a shell that was stopped, as of a process that was killed (128 + SIGKILL)."""
-PIECE: Final = 4096
+PIECE: Final = 2048
 """Bytes of data that cost one step."""
 _PATIENCE: Final = 256
 
@@ -30,7 +30,7 @@ class Limits:
     depth: int = 25
     """Commands within commands."""
     steps: int = 100_000
-    """Commands run, words expanded, files touched and pieces of 4 KiB handled, together."""
+    """Commands run, words expanded, files touched and pieces of 2 KiB handled, together."""
     words: int = 20_000
     """Fields that one command's words may expand to."""
     output: int = 1 << 20

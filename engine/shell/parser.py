@@ -242,9 +242,8 @@ class _Parser:
             else:
                 break
         if self._at("("):
-            if len(words) == 1:
-                raise self.lexer.refuse("functions", self.token.offset)
-            raise self.unexpected()
+            error, opened = self.unexpected(), self._advance().offset
+            raise self.lexer.refuse("functions", opened) if len(words) == 1 and self._at(")") else error
         if not (assignments or words or redirections):
             raise self.unexpected()
         return Simple(tuple(assignments), tuple(words), tuple(redirections))

@@ -1,13 +1,13 @@
 """Shell patterns (POSIX XCU 2.13): ``*``, ``?``, ``[a-z]``, ``[!a-z]``, ``[[:alpha:]]``; a backslash quotes.
 
-Matching walks the text once and goes back to the last ``*`` only, so its time is bounded by pattern times text.
+Matching walks the text once, whatever the pattern.
 """
 
 from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -68,34 +68,36 @@ def is_magic(pattern: str) -> bool:
 
 def matches(pattern: str, text: str) -> bool:
     """Whether the whole of `text` matches."""
-    items = _compiled(pattern)
-    at = item = 0
-    star, mark = -1, 0
-    while at < len(text):
-        if item < len(items) and _one(items[item], text[at]):
-            item, at = item + 1, at + 1
-        elif item < len(items) and isinstance(items[item], Any):
-            star, mark = item, at
-            item += 1
-        elif star >= 0:
-            mark += 1
-            item, at = star + 1, mark
-        else:
-            return False
-    return all(isinstance(rest, Any) and rest.many for rest in items[item:])
+    return len(text) in _ends(_compiled(pattern), text)
 
 
 def trim(pattern: str, text: str, operator: str, spend: Callable[[int], None]) -> str:
     """``${x#p}``, ``##``, ``%`` and ``%%``: `text` less its shortest or longest match at the start or the end."""
-    if not is_magic(pattern):
-        plain = unquote(pattern)
-        return text.removeprefix(plain) if operator[0] == "#" else text.removesuffix(plain)
-    spend(len(text) * len(text) // 400)
-    ends = range(len(text) + 1) if operator in ("#", "%%") else range(len(text), -1, -1)
-    for at in ends:
-        if matches(pattern, text[:at] if operator[0] == "#" else text[at:]):
-            return text[at:] if operator[0] == "#" else text[:at]
-    return text
+    items, front = _compiled(pattern), operator[0] == "#"
+    spend(len(text) // 64)
+    ends = list(_ends(items if front else items[::-1], text if front else text[::-1]))
+    if not ends:
+        return text
+    cut = ends[0 if len(operator) == 1 else -1]
+    return text[cut:] if front else text[: len(text) - cut]
+
+
+def _ends(items: tuple[_Item, ...], text: str) -> Iterator[int]:
+    """Where matches from the start of `text` on can end, in order. The items that may come next are the bits of a
+    number, so that a step through the text is a few operations however many they are."""
+    many = sum(1 << at for at, item in enumerate(items) if isinstance(item, Any) and item.many)
+    taking: dict[str, int] = {}
+    last, states = 1 << len(items), 1
+    for at in range(len(text) + 1):
+        states |= (states & many) << 1
+        if states & last:
+            yield at
+        if at == len(text) or not states:
+            return
+        char = text[at]
+        if char not in taking:
+            taking[char] = sum(1 << number for number, item in enumerate(items) if _one(item, char))
+        states = (states & taking[char]) << 1 | states & many
 
 
 def bracket(text: str, start: int, *, quoting: bool = True) -> tuple[OneOf, int] | None:
@@ -144,7 +146,8 @@ def _compiled(pattern: str) -> tuple[_Item, ...]:
             at += 1
             items.append(pattern[at])
         elif char in "*?":
-            items.append(Any(char == "*"))
+            if char == "?" or items[-1:] != [Any(True)]:
+                items.append(Any(char == "*"))
         else:
             items.append(char)
         at += 1

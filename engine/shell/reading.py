@@ -14,15 +14,19 @@ from engine.shell.streams import Source
 
 def lines(call: Call, source: Source) -> Iterator[bytes]:
     """A source's lines, each with its newline, the last perhaps without."""
-    rest = b""
+    begun: list[bytes] = []
+    size = 0
     for piece in source.chunks():
-        *whole, rest = (rest + piece).split(b"\n")
-        call.meter.check_held(len(rest))
+        *whole, rest = piece.split(b"\n")
         call.meter.spend(len(whole) // 16)
         for line in whole:
-            yield line + b"\n"
-    if rest:
-        yield rest
+            yield b"".join([*begun, line, b"\n"])
+            begun, size = [], 0
+        begun.append(rest)
+        size += len(rest)
+        call.meter.check_held(size)
+    if size:
+        yield b"".join(begun)
 
 
 def read_all(call: Call, source: Source) -> bytes:

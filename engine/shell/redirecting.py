@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import FileError
 from engine.shell.call import why
-from engine.shell.paths import NULL
+from engine.shell.paths import NULL, ZERO
 from engine.shell.streams import CannotWrite, File, Null, Sink, Source, Streams
 from engine.shell.syntax import Redirection, Word
 
@@ -51,7 +51,7 @@ def _open(shell: Shell, path: str) -> Source:
 
 
 def _create(shell: Shell, path: str, streams: Streams, *, append: bool, lazy: bool) -> Sink:
-    devices = {NULL: Null(), "/dev/stdout": streams.stdout, "/dev/stderr": streams.stderr}
+    devices = {NULL: Null(), ZERO: Null(), "/dev/stdout": streams.stdout, "/dev/stderr": streams.stderr}
     if path in devices:
         return devices[path]
     try:

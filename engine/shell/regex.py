@@ -11,8 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from engine.shell.meter import Stopped
 from engine.shell.pattern import CLASSES, OneOf, bracket
 
+LINE_MAX: Final = 128 << 10
+"""Bytes of text that a pattern is tried on."""
 _SIZE_MAX: Final = 4000
 _REPEAT_MAX: Final = 255
 _DEPTH_MAX: Final = 30
@@ -54,26 +57,28 @@ class Regex:
         self, text: str, spend: Callable[[int], None], start: int = 0, *, captures: bool = False
     ) -> list[int] | None:
         """The match's start and end; with `captures` the groups' too, -1 for one that took no part; None for none."""
-        seen: set[tuple[int, int]] = set()
+        if len(text) > LINE_MAX:
+            raise Stopped("bytes in a line to be matched", LINE_MAX)
+        seen: set[int] = set()
         for at in range(start, len(text) + 1):
             end = self._longest(text, at, seen)
             if end is not None:
-                spend(len(seen) // 64)
+                spend(len(seen) // 8)
                 return self._capture(text, at, end) if captures else [at, end]
-        spend(len(seen) // 64)
+        spend(len(seen) // 8)
         return None
 
-    def _longest(self, text: str, start: int, seen: set[tuple[int, int]]) -> int | None:
+    def _longest(self, text: str, start: int, seen: set[int]) -> int | None:
         """The furthest end of a match from `start`. What `seen` holds has led to nothing."""
         program, length = self._program, len(text)
         todo = [(0, start)]
         best: int | None = None
         while todo:
-            state = todo.pop()
+            at, place = todo.pop()
+            state = at * (length + 1) + place
             if state in seen:
                 continue
             seen.add(state)
-            at, place = state
             kind, x, y, chars = program[at]
             if kind == "char":
                 if place < length and chars is not None and (text[place] in chars.chars) != chars.negated:

@@ -33,16 +33,21 @@ class Source:
             yield rest
         yield from self._pieces
 
-    def line(self) -> bytes:
-        """The next line with its newline; empty at the end."""
-        while b"\n" not in self._rest:
+    def line(self, most: int) -> bytes:
+        """The next line with its newline, cut at about `most` bytes; empty at the end."""
+        begun: list[bytes] = []
+        size = 0
+        while b"\n" not in self._rest and size < most:
+            begun.append(self._rest)
+            size += len(self._rest)
             piece = next(self._pieces, None)
             if piece is None:
-                break
-            self._rest += piece
+                self._rest = b""
+                return b"".join(begun)
+            self._rest = piece
         end = self._rest.find(b"\n") + 1 or len(self._rest)
         line, self._rest = self._rest[:end], self._rest[end:]
-        return line
+        return b"".join([*begun, line])
 
 
 class Sink(Protocol):
