@@ -22,8 +22,7 @@ Modules, each importing only those above it:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from collections.abc import Sequence as Words
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -44,7 +43,7 @@ from engine.shell import (  # noqa: F401  (each fills the table)
     sorting,
     testing,
 )
-from engine.shell.call import TABLE
+from engine.shell.builtins import words
 from engine.shell.machine import NOT_EXECUTABLE, Exit, Leave, Shell
 from engine.shell.meter import KILLED, Limits, Meter, Stopped, never
 from engine.shell.paths import narrow
@@ -53,16 +52,8 @@ from engine.snapshot import Snapshot
 
 __all__ = ["WORDS", "Limits", "Ran", "run"]
 
-_SYNTAX: Final = {
-    "for": "for NAME in WORD...; do COMMANDS; done: a turn for each word",
-    "while": "while COMMANDS; do COMMANDS; done: turns as long as it succeeds",
-    "until": "until COMMANDS; do COMMANDS; done: turns until it succeeds",
-    "if": "if COMMANDS; then COMMANDS; elif COMMANDS; then COMMANDS; else COMMANDS; fi: one or the other",
-}
-WORDS: Final[Mapping[str, str]] = MappingProxyType(
-    dict(sorted([*_SYNTAX.items(), *((name, entry.usage) for name, entry in TABLE.items())]))
-)
-"""Every word that the shell knows, with one line of usage: ``words: what it does``."""
+WORDS: Final[Mapping[str, str]] = MappingProxyType(words())
+"""Every word that the shell knows, sorted, with a line on it: ``how it is written: what it does``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +65,7 @@ class Ran:
 
 
 def run(
-    command: Words[str] | str,
+    command: Sequence[str] | str,
     files: Snapshot,
     *,
     env: Mapping[str, str] | None = None,
@@ -88,13 +79,13 @@ def run(
     127 for an unknown command, 126 for what cannot be run, 2 for a script that cannot be read, 137 where a bound of
     `limits` stopped it (what it did so far stays done). `Cancelled` once `cancelled` says so.
     """
-    words = ["sh", "-c", command] if isinstance(command, str) else list(command)
+    argv = ["sh", "-c", command] if isinstance(command, str) else list(command)
     meter = Meter(limits or Limits(), cancelled)
     transcript = Transcript(meter.limits.output)
     streams = Streams(Source([stdin]), Terminal(transcript, "stdout"), Terminal(transcript, "stderr"))
     variables = {narrow(name): narrow(value) for name, value in (env or {}).items()}
     shell = Shell(files, meter, variables, narrow(cwd), streams)
-    status = _status(shell, [narrow(word) for word in words], transcript)
+    status = _status(shell, [narrow(word) for word in argv], transcript)
     return Ran(status, tuple((stream, bytes(data)) for stream, data in transcript.pieces))
 
 

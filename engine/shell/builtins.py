@@ -7,41 +7,66 @@ from dataclasses import replace
 from typing import Final
 
 from engine.errors import FileError
-from engine.shell.call import Call, Failed, utility, why
+from engine.shell.call import TABLE, Call, Failed, utility, why
 from engine.shell.machine import MISUSED, Exit, Leave, Shell
 from engine.shell.paths import Paths
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@utility("true", "true: succeed", prints=True)
+SYNTAX: Final = {
+    "for": ("for NAME in WORD...; do COMMANDS; done", "a turn for each word"),
+    "if": ("if COMMANDS; then COMMANDS; elif COMMANDS; then COMMANDS; else COMMANDS; fi", "one or the other"),
+    "until": ("until COMMANDS; do COMMANDS; done", "turns until it succeeds"),
+    "while": ("while COMMANDS; do COMMANDS; done", "turns as long as it succeeds"),
+}
+"""The words of the language itself: how they are written, and what for."""
+
+
+def words() -> dict[str, str]:
+    """Every word that is known, sorted, with a line on it."""
+    known = SYNTAX | {name: (entry.usage, entry.about) for name, entry in TABLE.items()}
+    return {name: f"{usage}: {about}" for name, (usage, about) in sorted(known.items())}
+
+
+@utility("help", "[WORD]...", "say what is known", builtin=True, prints=True)
+def help_(call: Call) -> int:
+    known = words()
+    for name in call.arguments or known:
+        if name not in known:
+            raise Failed(f"{name}: not known here")
+        call.out(f"{known[name]}\n")
+    return 0
+
+
+@utility("true", "", "succeed", prints=True)
 def true(_call: Call) -> int:
     return 0
 
 
-@utility(":", ": [WORD]...: succeed", special=True, prints=True)
+@utility(":", "[WORD]...", "succeed", special=True, prints=True)
 def colon(_call: Call) -> int:
     return 0
 
 
-@utility("false", "false: fail", prints=True)
+@utility("false", "", "fail", prints=True)
 def false(_call: Call) -> int:
     return 1
 
 
-@utility("sleep", "sleep SECONDS: nothing; time does not pass here", prints=True)
+@utility("sleep", "SECONDS", "nothing; time does not pass here", prints=True)
 def sleep(call: Call) -> int:
     call.options("", least=1)
     return 0
 
 
-@utility("pwd", "pwd: print the working directory", prints=True)
+@utility("pwd", "", "print the working directory", prints=True)
 def pwd(call: Call) -> int:
     call.out(f"{call.paths.cwd}\n")
     return 0
 
 
-@utility("cd", "cd [DIRECTORY | -]: change the working directory", builtin=True)
+@utility("cd", "[DIRECTORY | -]", "change the working directory", builtin=True)
 def cd(call: Call) -> int:
     variables = call.shell.scope.variables
     options = call.options("LP", most=1)
@@ -73,7 +98,7 @@ def _logical(cwd: str, target: str) -> str:
     return "/" + "/".join(names)
 
 
-@utility("export", "export [NAME[=VALUE]]...: give variables to commands", special=True)
+@utility("export", "[NAME[=VALUE]]...", "give variables to commands", special=True)
 def export(call: Call) -> int:
     shell = call.shell
     words = [word for word in call.arguments if word != "-p"]
@@ -95,7 +120,7 @@ def _quoted(value: str) -> str:
     return "'" + value.replace("'", "'\"'\"'") + "'"
 
 
-@utility("unset", "unset NAME...: forget variables", special=True)
+@utility("unset", "NAME...", "forget variables", special=True)
 def unset(call: Call) -> int:
     for name in call.options("v").operands:
         if not _NAME.fullmatch(name):
@@ -105,7 +130,7 @@ def unset(call: Call) -> int:
     return 0
 
 
-@utility("set", "set [-eux] [+eux] [-- WORD...]: options of the shell, or its positional parameters", special=True)
+@utility("set", "[-eux] [+eux] [-- WORD...]", "options of the shell, or its positional parameters", special=True)
 def set_(call: Call) -> int:
     scope = call.shell.scope
     if not call.arguments:
@@ -130,7 +155,7 @@ def _switch(call: Call, on: bool, letters: str) -> None:
         (call.shell.options.add if on else call.shell.options.discard)(letter)
 
 
-@utility("shift", "shift [COUNT]: drop positional parameters", special=True)
+@utility("shift", "[COUNT]", "drop positional parameters", special=True)
 def shift(call: Call) -> int:
     count = _count(call)
     if count > len(call.shell.scope.arguments):
@@ -146,17 +171,17 @@ def _count(call: Call, default: int = 1) -> int:
     return int(words[0]) if words else default
 
 
-@utility("exit", "exit [STATUS]: end the shell", special=True)
+@utility("exit", "[STATUS]", "end the shell", special=True)
 def exit_(call: Call) -> int:
     raise Exit(_count(call, call.shell.scope.status))
 
 
-@utility("break", "break [COUNT]: leave a loop", special=True)
+@utility("break", "[COUNT]", "leave a loop", special=True)
 def break_(call: Call) -> int:
     return _leave(call, again=False)
 
 
-@utility("continue", "continue [COUNT]: begin a loop's next turn", special=True)
+@utility("continue", "[COUNT]", "begin a loop's next turn", special=True)
 def continue_(call: Call) -> int:
     return _leave(call, again=True)
 
@@ -167,7 +192,7 @@ def _leave(call: Call, *, again: bool) -> int:
     return 0
 
 
-@utility("read", "read [-r] [NAME]...: read a line into variables", builtin=True)
+@utility("read", "[-r] [NAME]...", "read a line into variables", builtin=True)
 def read(call: Call) -> int:
     options = call.options("r")
     try:
@@ -189,7 +214,7 @@ def read(call: Call) -> int:
     return 0 if line.endswith("\n") else 1
 
 
-@utility("sh", "sh [-eux] -c SCRIPT [NAME [WORD]...] | sh FILE [WORD]...: run a script")
+@utility("sh", "[-eux] -c SCRIPT [NAME [WORD]...] | sh FILE [WORD]...", "run a script")
 def sh(call: Call) -> int:
     rest, script, switches = list(call.arguments), None, ""
     while rest and rest[0][:1] == "-" and len(rest[0]) > 1:

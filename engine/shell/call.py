@@ -1,8 +1,8 @@
 """One utility being called, and the table of all: what `machine` looks names up in.
 
-A utility is a function from `Call` to its exit status, registered with its line of usage:
+A utility is a function from `Call` to its exit status, registered with its operands and its purpose:
 
-    @utility("pwd", "pwd: print the working directory")
+    @utility("pwd", "", "print the working directory")
     def pwd(call: Call) -> int: ...
 
 It raises `Failed` to end with a message, and lets `FileError` pass only where it has no better words for it.
@@ -33,12 +33,16 @@ class Failed(Exception):
 
 
 class Utility(NamedTuple):
-    """An entry of the table; `usage` is one line. A `builtin` changes the shell itself and has no path; a `special` one
-    (XCU 2.14) ends the shell where it fails. What `prints` touches no file. An `inner` one is part of the shell when it
-    is called by its name, and complains in the shell's."""
+    """An entry of the table: what does it, how it is called and what it is for, a line each.
+
+    A `builtin` changes the shell itself and has no path; a `special` one (XCU 2.14) ends the shell where it fails. What
+    `prints` touches no file. An `inner` one is part of the shell when it is called by its name, and complains in the
+    shell's.
+    """
 
     run: Callable[[Call], int]
     usage: str
+    about: str
     builtin: bool
     special: bool
     prints: bool
@@ -53,12 +57,19 @@ TABLE: Final[dict[str, Utility]] = {}
 
 
 def utility(
-    name: str, usage: str, *, builtin: bool = False, special: bool = False, prints: bool = False, inner: bool = False
+    name: str,
+    operands: str,
+    about: str,
+    *,
+    builtin: bool = False,
+    special: bool = False,
+    prints: bool = False,
+    inner: bool = False,
 ) -> Callable[[Callable[[Call], int]], Callable[[Call], int]]:
     """Registers a function as the utility `name`."""
 
     def register(run: Callable[[Call], int]) -> Callable[[Call], int]:
-        TABLE[name] = Utility(run, usage, builtin or special, special, prints, inner)
+        TABLE[name] = Utility(run, f"{name} {operands}".strip(), about, builtin or special, special, prints, inner)
         return run
 
     return register
@@ -108,7 +119,7 @@ class Call:
 
     def usage(self) -> Failed:
         """To raise where the arguments make no sense."""
-        return Failed(f"usage: {TABLE[self.name].usage.partition(':')[0]}")
+        return Failed(f"usage: {TABLE[self.name].usage}")
 
     def options(self, letters: str, *, least: int = 0, most: int | None = None) -> Options:
         """Arguments by getopt's rules: ``ab:`` takes -a, and -b with a value; options may stand anywhere before ``--``.
@@ -130,7 +141,7 @@ class Call:
                 flag, cluster = cluster[0], cluster[1:]
                 place = letters.find(flag)
                 if place < 0 or flag in ":-":
-                    raise Failed(f"invalid option -- '{flag}'\nusage: {TABLE[self.name].usage.partition(':')[0]}")
+                    raise Failed(f"invalid option -- '{flag}'\nusage: {TABLE[self.name].usage}")
                 flags += flag
                 if letters[place + 1 : place + 2] == ":":
                     if not cluster and not rest:

@@ -81,7 +81,7 @@ def _over(call: Call, names: list[str], recursive: bool, change: Callable[[str, 
     return status
 
 
-@utility("chmod", "chmod [-R] MODE FILE...: change permissions; MODE is octal or such as u+x,go-w")
+@utility("chmod", "[-R] MODE FILE...", "change permissions; MODE is octal or such as u+x,go-w")
 def chmod(call: Call) -> int:
     words = call.arguments
     place = next((n for n, word in enumerate(words) if not re.fullmatch(r"-[Rvcf]+", word)), len(words))
@@ -104,7 +104,7 @@ def chmod(call: Call) -> int:
     return _over(call, rest[1:], recursive, change)
 
 
-@utility("chown", "chown [-R] [-h] OWNER[:GROUP] FILE...: change owners; names as in /etc/passwd, or numbers")
+@utility("chown", "[-R] [-h] OWNER[:GROUP] FILE...", "change owners; names as in /etc/passwd, or numbers")
 def chown(call: Call) -> int:
     options = call.options("RhvcfP", least=2)
     shape, *names = options.operands
@@ -135,7 +135,7 @@ def _owner(call: Call, shape: str) -> tuple[int, int]:
     return known[0], gid
 
 
-@utility("touch", "touch [-c] [-h] [-d TIME | -t TIME | -r FILE] FILE...: set times, make what is not there")
+@utility("touch", "[-c] [-h] [-d TIME | -t TIME | -r FILE] FILE...", "set times, make what is not there")
 def touch(call: Call) -> int:
     options = call.options("chr:d:t:amf", least=1)
     time = None

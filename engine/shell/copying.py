@@ -13,7 +13,7 @@ from engine.shell.paths import basename, join
 from engine.snapshot import UMASK
 
 
-@utility("cp", "cp [-r] [-a] [-p] [-d] [-L] [-f] [-T] SOURCE... DESTINATION: copy files, and with -r directories")
+@utility("cp", "[-r] [-a] [-p] [-d] [-L] [-f] [-T] SOURCE... DESTINATION", "copy files, and with -r directories")
 def cp(call: Call) -> int:
     options = call.options("raRpdPLHfTnuv", least=2)
     flags = options.flags

@@ -28,8 +28,9 @@ _Test = Callable[[_Seen], bool]
 
 @utility(
     "find",
-    "find [DIRECTORY]... [-name PATTERN] [-type f|d|l] [-size N[ckM]] [-maxdepth N] [! TEST] [-o TEST] "
-    "[-print] [-delete] [-exec COMMAND {} ;]: walk trees",
+    "[DIRECTORY]... [-name PATTERN] [-type f|d|l] [-size N[ckM]] [-empty] [-maxdepth N] [! TEST] [-o TEST] "
+    "[-print] [-delete] [-exec COMMAND {} ;]",
+    "walk trees",
 )
 def find(call: Call) -> int:
     words = call.arguments

@@ -13,7 +13,7 @@ from engine.shell.regex import BadPattern, Regex
 from engine.shell.streams import Source
 
 
-@utility("grep", "grep [-cqvnilrFEhH] PATTERN [FILE]...: print lines that match a regular expression")
+@utility("grep", "[-cqvnilrFEhH] PATTERN [FILE]...", "print lines that match a regular expression")
 def grep(call: Call) -> int:
     options = call.options("cqvnilrRFEhHe:")
     patterns, names = options.values.get("e", []), options.operands

@@ -23,7 +23,7 @@ class _Row(NamedTuple):
     stat: Stat
 
 
-@utility("ls", "ls [-l] [-a] [-A] [-1] [-d] [-R] [-h] [-i] [-n] [-s] [-r] [-t] [-S] [-F] [FILE]...: list directories")
+@utility("ls", "[-l] [-a] [-A] [-1] [-d] [-R] [-h] [-i] [-n] [-s] [-r] [-t] [-S] [-F] [FILE]...", "list directories")
 def ls(call: Call) -> int:
     return _Lister(call, call.options("laA1dRhinsrtSFpHLgo")).run()
 

@@ -12,7 +12,7 @@ from engine.shell.changing import parse_mode
 from engine.shell.paths import basename, join
 
 
-@utility("mkdir", "mkdir [-p] [-m MODE] DIRECTORY...: make directories")
+@utility("mkdir", "[-p] [-m MODE] DIRECTORY...", "make directories")
 def mkdir(call: Call) -> int:
     options = call.options("pm:v", least=1)
     mode, shape = None, options.value("m")
@@ -47,7 +47,7 @@ def _steps(path: str) -> list[str]:
     return [path[:end] for end in ends] + ([] if ends[-1:] == [len(path)] else [path])
 
 
-@utility("rmdir", "rmdir [-p] DIRECTORY...: remove empty directories")
+@utility("rmdir", "[-p] DIRECTORY...", "remove empty directories")
 def rmdir(call: Call) -> int:
     options = call.options("p", least=1)
     status = 0
@@ -74,7 +74,7 @@ def _remove_directory(call: Call, path: str) -> None:
     call.shell.files.rmdir(call.paths.at(stripped))
 
 
-@utility("rm", "rm [-r] [-f] FILE...: remove files, and with -r directories with all in them")
+@utility("rm", "[-r] [-f] FILE...", "remove files, and with -r directories with all in them")
 def rm(call: Call) -> int:
     options = call.options("rRfv")
     if not options.operands and "f" not in options.flags:
@@ -117,7 +117,7 @@ def remove(call: Call, top: str, *, recursive: bool, force: bool) -> bool:
     return top not in stays
 
 
-@utility("ln", "ln [-s] [-f] [-n] [-T] TARGET... LINK | DIRECTORY: make links, with -s symbolic ones")
+@utility("ln", "[-s] [-f] [-n] [-T] TARGET... LINK | DIRECTORY", "make links, with -s symbolic ones")
 def ln(call: Call) -> int:
     options = call.options("sfnTv", least=1)
     *targets, last = options.operands

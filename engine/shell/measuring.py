@@ -30,9 +30,7 @@ _WORDS: Final = {
 }
 
 
-@utility(
-    "stat", "stat [-c FORMAT] [-L] FILE...: print attributes; FORMAT has %n %N %s %a %A %u %U %g %G %F %h %i %y %Y ..."
-)
+@utility("stat", "[-c FORMAT] [-L] FILE...", "print attributes; FORMAT has %n %N %s %a %A %u %g %F %h %i %y %Y")
 def stat(call: Call) -> int:
     options = call.options("c:L", least=1)
     status, shape = 0, options.value("c")
@@ -93,7 +91,7 @@ def _described(letters: dict[str, str], found: Stat) -> str:
 # du
 
 
-@utility("du", "du [-s] [-a] [-h] [-k] [-c] [-d DEPTH] [FILE]...: add up the blocks that files take, in KiB")
+@utility("du", "[-s] [-a] [-h] [-k] [-c] [-d DEPTH] [FILE]...", "add up the blocks that files take, in KiB")
 def du(call: Call) -> int:
     options = call.options("sahkcd:bm")
     counter = _Counter(call, options)

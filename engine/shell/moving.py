@@ -14,7 +14,7 @@ from engine.shell.making import remove
 from engine.shell.paths import basename
 
 
-@utility("mv", "mv [-f] [-n] [-T] SOURCE... DESTINATION: rename, or move into a directory")
+@utility("mv", "[-f] [-n] [-T] SOURCE... DESTINATION", "rename, or move into a directory")
 def mv(call: Call) -> int:
     options = call.options("fiTnv", least=2)
     *sources, last = options.operands

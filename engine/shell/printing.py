@@ -38,7 +38,7 @@ def escapes(text: str, *, octal: bool) -> tuple[str, bool]:
             out.append(chr(int(digits, 8)))
 
 
-@utility("echo", "echo [-n] [-e] [WORD]...: print words", prints=True, inner=True)
+@utility("echo", "[-n] [-e] [WORD]...", "print words", prints=True, inner=True)
 def echo(call: Call) -> int:
     words, flags = list(call.arguments), set[str]()
     while words and re.fullmatch(r"-[neE]+", words[0]):
@@ -51,7 +51,7 @@ def echo(call: Call) -> int:
     return 0
 
 
-@utility("printf", "printf FORMAT [WORD]...: print words by a format: %s %d %u %x %o %c %b %%", prints=True, inner=True)
+@utility("printf", "FORMAT [WORD]...", "print words by a format: %s %d %u %x %o %c %b %%", prints=True, inner=True)
 def printf(call: Call) -> int:
     words = call.arguments[1:] if call.arguments[:1] == ["--"] else call.arguments
     if not words:

@@ -38,7 +38,7 @@ def read_all(call: Call, source: Source) -> bytes:
     return bytes(data)
 
 
-@utility("cat", "cat [FILE]...: print files")
+@utility("cat", "[FILE]...", "print files")
 def cat(call: Call) -> int:
     status = 0
     for _, source in call.inputs(call.options("u").operands or ["-"], "can't open '{name}': {why}"):
@@ -53,12 +53,12 @@ def cat(call: Call) -> int:
     return status
 
 
-@utility("head", "head [-n LINES | -c BYTES] [FILE]...: print how files begin")
+@utility("head", "[-n LINES | -c BYTES] [FILE]...", "print how files begin")
 def head(call: Call) -> int:
     return _each(call, _head, "{name}: {why}")
 
 
-@utility("tail", "tail [-n LINES | -c BYTES] [FILE]...: print how files end; from line or byte N on by +N")
+@utility("tail", "[-n LINES | -c BYTES] [FILE]...", "print how files end; from line or byte N on by +N")
 def tail(call: Call) -> int:
     return _each(call, _tail, "can't open '{name}': {why}")
 
@@ -133,7 +133,7 @@ def _each(call: Call, take: _Take, cannot: str) -> int:
     return status
 
 
-@utility("wc", "wc [-l] [-w] [-c] [FILE]...: count lines, words and bytes")
+@utility("wc", "[-l] [-w] [-c] [FILE]...", "count lines, words and bytes")
 def wc(call: Call) -> int:
     options = call.options("lwcm")
     flags = options.flags.replace("m", "c") or "lwc"

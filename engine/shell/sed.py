@@ -59,7 +59,7 @@ class _Substitute:
         return "".join(pieces)
 
 
-@utility("sed", "sed [-i] [-n] [-E] s/REGEX/REPLACEMENT/[gIp] [FILE]...: replace in lines; with -i in the files")
+@utility("sed", "[-i] [-n] [-E] s/REGEX/REPLACEMENT/[gIp] [FILE]...", "replace in lines; with -i in the files")
 def sed(call: Call) -> int:
     options = call.options("inrEe:s")
     scripts, names = options.values.get("e", []), options.operands

@@ -10,7 +10,7 @@ from engine.shell.call import Call, utility, why
 from engine.shell.reading import lines
 
 
-@utility("sort", "sort [-r] [-n] [-u] [FILE]...: print lines in order")
+@utility("sort", "[-r] [-n] [-u] [FILE]...", "print lines in order")
 def sort(call: Call) -> int:
     options = call.options("rnu")
     everything: list[bytes] = []
@@ -40,7 +40,7 @@ def _leading_number(line: bytes) -> float:
         return 0.0
 
 
-@utility("uniq", "uniq [-c] [-d] [-u] [FILE]: print a line once where it follows itself")
+@utility("uniq", "[-c] [-d] [-u] [FILE]", "print a line once where it follows itself")
 def uniq(call: Call) -> int:
     options = call.options("cdu", most=1)
     for name, source in call.inputs(options.operands or ["-"], "can't open '{name}': {why}"):

@@ -33,12 +33,12 @@ _WORDS: Final[dict[str, Callable[[str, str], bool]]] = {
 _FILES: Final = ("-nt", "-ot", "-ef")
 
 
-@utility("test", "test EXPRESSION: succeed where it holds, such as -f FILE, -d FILE, WORD = WORD, N -lt N", inner=True)
+@utility("test", "EXPRESSION", "succeed where it holds, such as -f FILE, -d FILE, WORD = WORD, N -lt N", inner=True)
 def test(call: Call) -> int:
     return _evaluate(call, call.arguments)
 
 
-@utility("[", "[ EXPRESSION ]: test", inner=True)
+@utility("[", "EXPRESSION ]", "test", inner=True)
 def bracket(call: Call) -> int:
     if call.arguments[-1:] != ["]"]:
         raise Failed("missing ]", _WRONG)
