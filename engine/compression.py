@@ -13,6 +13,7 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, BinaryIO, Final, Protocol, cast
 
 from isal import igzip, isal_zlib
@@ -30,6 +31,9 @@ RATIO_FROM: Final = 64 << 20
 _IsalError = cast("type[Exception]", isal_zlib.IsalError)  # its stub takes it for a value
 _WINDOW_MAX: Final = 128 << 20
 """The most memory that a zstd stream may ask for, in bytes; what `zstd` itself allows by default."""
+_AFTER: Final = b"\x5f\x2a\x4d\x18" + (256 << 10).to_bytes(4, "little") + b"\xff" * (256 << 10)
+"""A zstd frame to be skipped (RFC 8878, 3.1.2), to stand behind the last one. Where that is cut short, which the
+decoder does not mind, these bytes fill up its block, of 128 KiB at most, and are no block and no header themselves."""
 _OTHERS: Final = {b"\xfd7zXZ\0": "xz", b"BZh": "bzip2", b"\x04\x22\x4d\x18": "lz4", b"\x5d\0\0": "lzma"}
 
 
@@ -67,7 +71,7 @@ class _Source(io.RawIOBase):
     """An iterable of bytes as a file to read from. `head` is how it begins, `count` the bytes that were taken."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = iter(pieces)
+        self._pieces: Iterator[bytes] = iter(pieces)
         self._left = memoryview(b"")
         self.count = 0
         head = b""
@@ -75,20 +79,31 @@ class _Source(io.RawIOBase):
             head += piece
         self.head, self._left = head[:6], memoryview(head)
 
+    def follow(self, piece: bytes) -> None:
+        """Have one more piece behind all others."""
+        self._pieces = chain(self._pieces, (piece,))
+
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Fill `buffer`, unless it is the end: zstd's decoder is at ease where what belongs together comes together."""
         into = memoryview(buffer).cast("B")
+        filled = 0
+        while filled < len(into) and self._more():
+            size = min(len(into) - filled, len(self._left))
+            into[filled : filled + size], self._left = self._left[:size], self._left[size:]
+            filled += size
+        self.count += filled
+        return filled
+
+    def _more(self) -> bool:
         while not self._left:
             piece = next(self._pieces, None)
             if piece is None:
-                return 0
+                return False
             self._left = memoryview(piece)
-        size = min(len(into), len(self._left))
-        into[:size], self._left = self._left[:size], self._left[size:]
-        self.count += size
-        return size
+        return True
 
 
 def recognise(head: bytes) -> str:
@@ -107,6 +122,7 @@ def _open(source: _Source) -> _Readable:
         return igzip.IGzipFile(fileobj=source, mode="rb")  # type: ignore[no-untyped-call]
     if name == "zstd":
         file = cast(BinaryIO, source)
+        source.follow(_AFTER)
         return ZstdDecompressor(max_window_size=_WINDOW_MAX).stream_reader(file, CHUNK, read_across_frames=True)
     if name:
         raise Unsupported(f"compressed with {name}; gzip, zstd or none are read")

@@ -7,9 +7,10 @@ import gzip
 import io
 import lzma
 import os
+import random
 import tracemalloc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
@@ -114,6 +115,23 @@ def test_a_bomb_takes_no_memory() -> None:  # rule 18
 def test_gzip_cut_short_is_refused(stream: str, cut: int) -> None:
     with pytest.raises(MalformedLayer):
         whole(STREAMS[stream][:-cut])
+
+
+@pytest.mark.parametrize("pack", [zstd, zstandard.ZstdCompressor(write_checksum=True).compress])
+@pytest.mark.parametrize("data", [b"pizza", bytes(10_240), random.Random(1).randbytes(300_000) + bytes(300_000)])
+def test_zstd_cut_short_anywhere_is_refused(pack: Callable[[bytes], bytes], data: bytes) -> None:
+    stream = pack(data)
+    places = {
+        *range(4, min(len(stream), 600)),
+        *range(600, len(stream), 997),
+        *range(max(4, len(stream) - 20), len(stream)),
+    }
+    for at in places - {len(stream)}:
+        with pytest.raises(MalformedLayer):
+            whole(stream[:at])
+        with pytest.raises(MalformedLayer):
+            whole(stream + stream[:at])
+    assert whole(stream + stream) == data + data
 
 
 @pytest.mark.parametrize("name", ["gzip", "zstd"])

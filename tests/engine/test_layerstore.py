@@ -118,7 +118,7 @@ WRONG: list[tuple[str, bytes, type[EngineError]]] = [
     ("a tar cut short", TAR[:-20_000], MalformedLayer),
     ("gzip cut short", gzip.compress(TAR)[:-2000], MalformedLayer),
     ("zstd cut short", zstandard.ZstdCompressor().compress(TAR)[:-2000], MalformedLayer),
-    ("zstd without its end", zstandard.ZstdCompressor().compress(TAR + bytes(10**6))[:-5], DigestMismatch),
+    ("zstd without its end", zstandard.ZstdCompressor().compress(TAR + bytes(10**6))[:-5], MalformedLayer),
     ("no tar", b"<html>" * 1000, MalformedLayer),
     ("no tar in gzip", gzip.compress(b"<html>" * 1000), MalformedLayer),
     ("a broken rule at the end", tar(item("big", content=BIG), "x", "x"), MalformedLayer),
