@@ -102,6 +102,8 @@ class Indexer:
 
     def _split(self, name: bytes) -> tuple[_Parent, bytes]:
         """The directory of a name and its last component, both normalised (rule 1); ``b""`` twice for the root."""
+        if len(name) >= _PATH_MAX:
+            raise LimitExceeded(f"bytes of the path {display(name[:100])}…", _PATH_MAX - 1)
         head, _, last = name.rstrip(b"/").rpartition(b"/")
         if last in _DOTS:
             head, _, last = b"/".join(_normalise(name)).rpartition(b"/")
@@ -265,8 +267,6 @@ def _measured(name: bytes) -> bytes:
 
 def _normalise(name: bytes) -> list[bytes]:
     """The components of a name, dots worked out as text (rule 1)."""
-    if len(name) >= _PATH_MAX:
-        raise LimitExceeded(f"bytes of the path {display(name[:100])}…", _PATH_MAX - 1)
     parts: list[bytes] = []
     for part in name.split(b"/"):
         if part not in _DOTS:
