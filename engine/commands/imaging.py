@@ -12,7 +12,16 @@ from engine import events as facts
 from engine import image as imaging
 from engine import reference as references
 from engine import terminal
-from engine.commands.verb import DAEMON, Fetched, Verb, after_entrypoint, container, image, reference
+from engine.commands.verb import (
+    DAEMON,
+    Fetched,
+    Verb,
+    after_entrypoint,
+    container,
+    daemon_error,
+    image,
+    reference,
+)
 from engine.context import Context, Outcome
 from engine.diff import commit_layer
 from engine.digest import Digest
@@ -21,7 +30,7 @@ from engine.events import Event
 from engine.host import Host, ImageRecord
 from engine.options import Flag, Options, Usage
 from engine.reference import Reference
-from engine.spec import History
+from engine.spec import LAYERS_MAX, History
 
 _FORMAT = Flag("format", "", "string", "Pretty-print using a Go template")
 _NO_TRUNC = Flag("no-trunc", help="Don't truncate output")
@@ -154,6 +163,8 @@ def _do_commit(context: Context, host: Host, options: Options, _fetched: Fetched
     events: list[Event] = []
     layer = None
     if upper.nodes:
+        if len(parent.layers) >= LAYERS_MAX:
+            raise daemon_error("max depth exceeded")
         layer = commit_layer(upper, context.blobs)
         events.append(
             facts.LayerCommitted(
