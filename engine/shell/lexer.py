@@ -47,7 +47,7 @@ class Token:
 class Lexer:
     """See the module."""
 
-    def __init__(self, text: str, limits: Limits, nested: Callable[[Lexer], Sequence], depth: int = 0) -> None:
+    def __init__(self, text: str, limits: Limits, nested: Callable[[Lexer, str], Sequence], depth: int = 0) -> None:
         self.text, self.limits, self.nested, self.depth = text, limits, nested, depth
         self.offset = 0
         self._tokens = 0
@@ -188,7 +188,7 @@ class Lexer:
             return Arithmetic(word, quoted)
         if following == "(":
             self.offset += 2
-            return Substitution(self.nested(self), quoted)
+            return Substitution(self.nested(self, ")"), quoted)
         if following == "{":
             return self._braced(quoted=quoted)
         if following in _NAME_FIRST:
@@ -247,15 +247,13 @@ class Lexer:
             body.append(self.text[self.offset])
             self.offset += 1
         self.offset += 1
-        inner = Lexer("".join(body) + ")", self.limits, self.nested, self.depth)
+        inner = Lexer("".join(body), self.limits, self.nested, self.depth)
         inner._tokens = self._tokens
         try:
-            parsed = self.nested(inner)
+            parsed = self.nested(inner, "")
         except BadSyntax as error:
             raise self.fail(error.why, start) from error
         self._tokens = inner._tokens
-        if inner.offset < len(inner.text):
-            raise self.fail('syntax error: unexpected ")"', start)
         return Substitution(parsed, quoted)
 
 

@@ -54,13 +54,15 @@ def parse(text: str, limits: Limits) -> Sequence:
     return body
 
 
-def _nested(lexer: Lexer) -> Sequence:
-    """The commands of a ``$(``, up to and with its parenthesis."""
+def _nested(lexer: Lexer, closing: str) -> Sequence:
+    """The commands of a ``$(``, up to and with its parenthesis `closing`; of backquotes, empty, up to the end."""
     lexer.enter()
     parser = _Parser(lexer)
-    body = parser.sequence(until=(")",), empty=True)
-    if parser.token.text != ")":
-        raise parser.unexpected(")")
+    body = parser.sequence(until=(closing,), empty=True)
+    if closing and parser.token.text != closing:
+        raise parser.unexpected(closing)
+    if not closing:
+        parser.expect_end()
     lexer.depth -= 1
     return body
 

@@ -31,7 +31,7 @@ from tests.engine.shell_scripts import LAYERS
 PLACE = ".bin"
 """Where busybox stands in both roots, hidden from most patterns."""
 NAMES = sorted({*shell.WORDS} - {"for", "while", "until", "if", ":", "cd", "export", "unset", "set", "shift", "exit",
-                                 "break", "continue", "read"})  # fmt: skip
+                                 "break", "continue", "read", "help"})  # fmt: skip
 ENVIRONMENT = {"PATH": f"/{PLACE}"}
 
 
