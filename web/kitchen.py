@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Final
@@ -28,10 +28,12 @@ from flask import (
     request,
     url_for,
 )
+from markupsafe import Markup
 from werkzeug.exceptions import Forbidden, RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from engine.errors import CommandError, EngineError
+from engine.image import Recent
 from engine.journal import Journal, State
 from web import completion, orders, state, welcome
 from web.guard import Guard, cookie_name, give_key
@@ -39,12 +41,16 @@ from web.menu import Dish
 from web.scene import Looking, settle
 from web.slide import Theme, slide
 from web.terminals import Terminals
-from web.view import KitchenView, Moved, view
+from web.view import Drawn, Moved, still, view
 
 blueprint = Blueprint("kitchen", __name__)
 
 OF_THE_KEEPER: Final = frozenset({"fsck", "gc"})
 """Verbs of the journal that go over everybody's data."""
+
+
+DRAWN: Final = 256
+"""Stills that are kept as markup, of about 100 kB each."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,8 @@ class Shop:
     """Opens the journal's data once more, with times and ids of its own."""
     stopping: Event
     """Set once the server was told to stop: commands under way then end."""
+    drawn: Recent[tuple[str, Looking, bool], Drawn] = field(default_factory=lambda: Recent(DRAWN))
+    """By state, by whom and what the address asks to see, and by whether there are forms."""
 
 
 @blueprint.get("/")
@@ -66,8 +74,8 @@ def index() -> str:
     """Invites: open a kitchen, look into one, or go back to one that this browser has the key of."""
     shop = _shop()
     shown = welcome.state(shop.journal, shop.menu, shop.another)
-    drawn = view(shop.journal, shop.menu, shown, Looking(), (), mine=False, past=True).picture if shown else None
-    return render_template("index.html", kitchens=_mine(), shown=shown, picture=drawn)
+    picture = _drawn(shown, settle(shown.host, Looking()), writable=False).picture if shown else None
+    return render_template("index.html", kitchens=_mine(), shown=shown, picture=picture)
 
 
 @blueprint.post("/")
@@ -177,8 +185,7 @@ def picture_svg(state_id: str) -> AnyResponse:
     """The picture of any kept state as one self-contained file, ``?theme=dark`` on dark paper."""
     shop = _shop()
     shown = shop.journal.state(state_id)
-    drawn = view(shop.journal, shop.menu, shown, _looking_after(), (), mine=False, past=True)
-    page = render_template("_picture.html", picture=drawn.picture)
+    page = _drawn(shown, settle(shown.host, _looking_after()), writable=False).picture
     sheets = [render_template("symbols.svg"), render_template("_surfaces.svg")]
     css = Path(current_app.static_folder or "", "picture.css").read_text(encoding="utf-8")
     theme: Theme = "dark" if request.args.get("theme") == "dark" else "light"
@@ -298,14 +305,28 @@ def _wants_fragment() -> bool:
 
 def _page(shown: State, *, mine: bool = False, past: bool = False, moved: Moved = "") -> AnyResponse:
     """A kitchen's page, or its fragment alone; to its owner (`mine`) with forms and its key."""
+    shop = _shop()
+    lines = () if past else shop.terminals.lines(shown.kitchen)
+    fresh = lines[-1].events if lines and moved == "forward" else ()
+    drawn = _drawn(shown, settle(shown.host, _looking_after(), fresh), writable=mine)
+    seen = view(shop.journal, shown, drawn, lines, past=past, moved=moved)
     template = "_kitchen.html" if _wants_fragment() else "kitchen.html"
     key = request.cookies.get(cookie_name(shown.kitchen)) if mine else None
-    response = make_response(render_template(template, view=_view(shown, mine, past, moved), key=key))
+    response = make_response(render_template(template, view=seen, key=key))
     response.vary.add("HX-Request")
     return response
 
 
-def _view(shown: State, mine: bool, past: bool, moved: Moved) -> KitchenView:
+def _drawn(shown: State, looking: Looking, *, writable: bool) -> Drawn:
+    """The parts of a page that nothing but a state, and what is asked to be seen of it, decide."""
     shop = _shop()
-    lines = () if past else shop.terminals.lines(shown.kitchen)
-    return view(shop.journal, shop.menu, shown, _looking_after(), lines, mine=mine, past=past, moved=moved)
+
+    def draw() -> Drawn:
+        one = still(shop.journal, shop.menu, shown, looking, writable=writable)
+        parts = {
+            name: Markup(render_template(f"_{name}.html", still=one, picture=one.picture))  # noqa: S704
+            for name in ("menu", "picture", "actions", "ledger")
+        }
+        return Drawn(writable, looking, one.subjects, **parts)
+
+    return shop.drawn.get((shown.id, looking, writable), draw)

@@ -227,6 +227,12 @@ def describe_state(journal: Journal, head: State) -> KitchenState:
     )
 
 
+def account(journal: Journal, head: State) -> Ledger:
+    """The byte ledger of a state, as it stands in `describe_state`."""
+    places = _places(journal.context, head.host)
+    return _ledger(places, _transfer(journal, journal.entries(head.kitchen), head.id))
+
+
 def encode(state: KitchenState) -> bytes:
     """The JSON of a state: the same bytes for the same value."""
     return msgspec.json.encode(state)

@@ -1,4 +1,8 @@
-"""What the kitchen's page is drawn from: one value, of a state of the journal and of what the address asks to see."""
+"""What the kitchen's page is drawn from, in two values.
+
+A `Still` is what a state looks like from one address. States never change, so nor does it: whoever comes back to it
+gets what was drawn the first time. A `KitchenView` is the whole page: the drawn still, and what led there.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ from web.menu import Dish
 from web.orders import Group
 from web.pizza import PizzaView
 from web.scene import Looking
-from web.state import KitchenState
+from web.state import Ledger
 from web.terminals import Line
 from web.timeline import Timeline, timeline
 
@@ -58,68 +62,91 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class Still:
+    """What `_menu.html`, `_picture.html`, `_actions.html` and `_ledger.html` are drawn from."""
+
+    kitchen: str
+    state: str
+    writable: bool
+    """Whether the visitor may change it; who may not sees the same without forms, and may fork it."""
+    looking: Looking
+    picture: PizzaView
+    dishes: tuple[DishView, ...]
+    orders: tuple[Group, ...]
+    place: str
+    """The directory of the slice in front."""
+    subjects: tuple[Shown, ...]
+    ledger: Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A still as markup, part by part, and what the rest of the page needs of it."""
+
+    writable: bool
+    looking: Looking
+    subjects: tuple[Shown, ...]
+    menu: Markup
+    picture: Markup
+    actions: Markup
+    ledger: Markup
+
+
+@dataclass(frozen=True, slots=True)
 class KitchenView:
     """What `kitchen.html` and `_kitchen.html` are drawn from."""
 
-    state: KitchenState
-    writable: bool
-    """Whether the visitor may change it; who may not sees the same without forms, and may fork it."""
+    state: State
     past: bool
     """Whether this is a state shown by its own address, rather than where the kitchen stands now."""
-    looking: Looking
-    picture: PizzaView
+    drawn: Drawn
     headline: Sentence
     events: Markup
     """The events of the state as JSON, for what moves; safe within a script element."""
     moved: Moved
     """Which way the kitchen has just gone, for what moves."""
-    dishes: tuple[DishView, ...]
-    orders: tuple[Group, ...]
-    place: str
-    """The directory of the slice in front."""
     lines: tuple[Line, ...]
     """The terminal, oldest first."""
     timeline: Timeline
-    subjects: tuple[Shown, ...]
     parts: tuple[Part, ...] = PARTS
 
 
-def view(
-    journal: Journal,
-    menu: Sequence[Dish],
-    shown: State,
-    looking: Looking,
-    lines: Sequence[Line],
-    *,
-    mine: bool,
-    past: bool,
-    moved: Moved = "",
-) -> KitchenView:
-    """The page of `shown`. `mine` gives it forms, `past` says that it is not where the kitchen stands."""
+def still(journal: Journal, menu: Sequence[Dish], shown: State, looking: Looking, *, writable: bool) -> Still:
+    """`shown` from an address whose `looking` is settled; `writable` gives it forms."""
     context, host = journal.context, shown.host
-    fresh = lines[-1].events if lines and moved == "forward" else ()
-    looking = scene.settle(host, looking, fresh)
-    described = state.describe_state(journal, shown)
-    drawn = scene.draw(context, host, looking, described.ledger)
+    account = state.account(journal, shown)
+    drawn = scene.draw(context, host, looking, account)
     place = next((place.directory for place in drawn.places if place.chosen), "")
     held = hosts.held(host, context.images)
-    return KitchenView(
-        state=described,
-        writable=mine,
-        past=past,
+    return Still(
+        kitchen=shown.kitchen,
+        state=shown.id,
+        writable=writable,
         looking=looking,
         picture=drawn,
-        headline=_headline(shown, lines),
-        events=Markup(facts.encode(shown.events).decode().replace("<", "\\u003c").replace("&", "\\u0026")),  # noqa: S704
-        moved=moved,
         dishes=tuple(
             DishView(d.name, d.title, d.description, d.symbol, d.command, d.held(host), d.missing(held)) for d in menu
         ),
-        orders=_orders(journal, menu, shown, looking, place) if mine else (),
+        orders=_orders(journal, menu, shown, looking, place) if writable else (),
         place=place,
-        lines=tuple(lines) if past or lines else _told(described),
-        timeline=timeline(journal.entries(shown.kitchen), shown.id),
         subjects=_subjects(host, looking),
+        ledger=account,
+    )
+
+
+def view(
+    journal: Journal, shown: State, drawn: Drawn, lines: Sequence[Line], *, past: bool, moved: Moved = ""
+) -> KitchenView:
+    """The page of `shown`. `past` says that it is not where the kitchen stands, `moved` which way it has just gone."""
+    return KitchenView(
+        state=shown,
+        past=past,
+        drawn=drawn,
+        headline=_headline(shown, lines),
+        events=Markup(facts.encode(shown.events).decode().replace("<", "\\u003c").replace("&", "\\u0026")),  # noqa: S704
+        moved=moved,
+        lines=tuple(lines) if past or lines else _told(shown),
+        timeline=timeline(journal.entries(shown.kitchen), shown.id),
     )
 
 
@@ -164,9 +191,9 @@ def _headline(shown: State, lines: Sequence[Line]) -> Sentence:
     return (Piece("This is where you stand."),)
 
 
-def _told(described: KitchenState) -> tuple[Line, ...]:
+def _told(shown: State) -> tuple[Line, ...]:
     """The terminal of a kitchen that this process has not served yet: what its last command said."""
-    if not described.command:
+    if not shown.argv:
         return ()
-    out, err = terminal.render(described.events), terminal.render(described.events, "stderr")
-    return (Line(f"docker {shlex.join(described.command)}", out, err, 0, described.events),)
+    out, err = terminal.render(shown.events), terminal.render(shown.events, "stderr")
+    return (Line(f"docker {shlex.join(shown.argv)}", out, err, 0, shown.events),)
