@@ -67,6 +67,7 @@ def create_app(
     )
     app = Flask(__name__, static_folder="static", template_folder="templates")
     app.extensions["shop"] = shop
+    app.jinja_env.code_generator_class, app.jinja_env.plain = markup.Escaping, markup.plain  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {"size": terminal.size, "short": digest.short, **markup.FILTERS, **pizza.FILTERS}
     app.jinja_env.globals["url_for"] = _address

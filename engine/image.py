@@ -192,8 +192,13 @@ class Recent(Generic[K, V]):
                 self._values.move_to_end(key)
                 return self._values[key]
         value = make()
+        self.put(key, value)
+        return value
+
+    def put(self, key: K, value: V) -> None:
+        """Keep `value`, whatever was kept of `key`."""
         with self._lock:
             self._values[key] = value
+            self._values.move_to_end(key)
             while len(self._values) > self._keep:
                 self._values.popitem(last=False)
-        return value

@@ -11,6 +11,7 @@ import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from threading import Event
 from typing import Final
@@ -41,6 +42,7 @@ from web.menu import Dish
 from web.scene import Looking, settle
 from web.slide import Theme, slide
 from web.terminals import Terminals
+from web.timeline import Step
 from web.view import Drawn, Moved, still, view
 
 blueprint = Blueprint("kitchen", __name__)
@@ -113,7 +115,7 @@ def do(kitchen: str) -> AnyResponse:
         return _answer(kitchen)
     if argv[:1] == ["fork"] and len(argv) == 1:
         return _fork(_shop().journal.kitchen(kitchen).head)
-    return _answer(kitchen, _run(kitchen, typed, argv))
+    return _run(kitchen, typed, argv)
 
 
 @blueprint.post("/k/<kitchen>/edit")
@@ -124,7 +126,7 @@ def edit(kitchen: str) -> AnyResponse:
     typed = orders.write(fields["container"], fields["path"], fields["text"].replace("\r\n", "\n"))
     if len(typed) > _shop().guard.limits.command:
         raise RequestEntityTooLarge(f"the text is longer than {_shop().guard.limits.command:,} characters")
-    return _answer(kitchen, _run(kitchen, typed, _words(typed)))
+    return _run(kitchen, typed, _words(typed))
 
 
 @blueprint.get("/k/<kitchen>/complete")
@@ -141,7 +143,7 @@ def complete(kitchen: str) -> AnyResponse:
 def move(kitchen: str, verb: str) -> AnyResponse:
     """Moves the head to its parent, or to its newest child."""
     _own(kitchen)
-    return _answer(kitchen, _run(kitchen, verb, [verb]))
+    return _run(kitchen, verb, [verb])
 
 
 @blueprint.post("/k/<kitchen>/jump")
@@ -149,7 +151,7 @@ def jump(kitchen: str) -> AnyResponse:
     """Moves the head to the kept state that the field ``state`` names by number or id."""
     _own(kitchen)
     wanted = request.form.get("state", "").strip()[:80]
-    return _answer(kitchen, _run(kitchen, f"jump {wanted}", ["jump", wanted]))
+    return _run(kitchen, f"jump {wanted}", ["jump", wanted])
 
 
 @blueprint.post("/k/<kitchen>/reset")
@@ -157,7 +159,7 @@ def reset(kitchen: str) -> AnyResponse:
     """Moves the head to the oldest state that is kept; what came after stays in the tree."""
     _own(kitchen)
     first = _shop().journal.entries(kitchen)[0].number
-    return _answer(kitchen, _run(kitchen, f"jump {first}", ["jump", str(first)]))
+    return _run(kitchen, f"jump {first}", ["jump", str(first)])
 
 
 @blueprint.post("/k/<kitchen>/fork")
@@ -207,6 +209,13 @@ def resume(secret: str) -> AnyResponse:
     if kitchen is None:
         abort(404, "no kitchen has this key; copy the whole address")
     return _enter(kitchen, secret)
+
+
+@blueprint.app_template_filter("drawn_step")
+@lru_cache(maxsize=16_384)
+def drawn_step(step: Step, writable: bool) -> Markup:
+    """One step of the scrubber as markup, which most answers have in common with the one before."""
+    return Markup(render_template("_step.html", step=step, writable=writable))  # noqa: S704
 
 
 # Within
@@ -260,8 +269,8 @@ def _words(typed: str) -> list[str]:
     return words[1:] if words[:1] == ["docker"] else words
 
 
-def _run(kitchen: str, typed: str, argv: list[str]) -> Moved:
-    """One command, its outcome shown in the kitchen's terminal; which way it moved the kitchen."""
+def _run(kitchen: str, typed: str, argv: list[str]) -> AnyResponse:
+    """One command, its outcome shown in the kitchen's terminal: the answer to its owner."""
     shop = _shop()
     with shop.guard.command(kitchen):
         try:
@@ -271,9 +280,9 @@ def _run(kitchen: str, typed: str, argv: list[str]) -> Moved:
         except EngineError as error:
             status = error.exit_code if isinstance(error, CommandError) else 1
             shop.terminals.show(kitchen, typed, "", f"{error}\n", status)
-            return ""
+            return _answer(kitchen)
     shop.terminals.show(kitchen, typed, done.out, done.err, done.status, done.events)
-    return "" if not done.changed else "back" if argv[0] == "undo" else "forward"
+    return _answer(kitchen, done.state, "" if not done.changed else "back" if argv[0] == "undo" else "forward")
 
 
 def _until(deadline: float) -> Callable[[], bool]:
@@ -282,14 +291,14 @@ def _until(deadline: float) -> Callable[[], bool]:
     return lambda: stopping.is_set() or time.monotonic() > deadline
 
 
-def _answer(kitchen: str, moved: Moved = "") -> AnyResponse:
-    """To the owner after a change: the fragment for htmx, a redirect for a plain form."""
+def _answer(kitchen: str, head: State | None = None, moved: Moved = "") -> AnyResponse:
+    """To the owner after a command: the fragment for htmx, a redirect for a plain form."""
+    head = head or _shop().journal.head(kitchen)
     if _wants_fragment():
-        return _page(_shop().journal.head(kitchen), mine=True, moved=moved)
+        return _page(head, mine=True, moved=moved)
     looking = _looking_after()
     if moved == "forward":
-        made = _shop().terminals.lines(kitchen)[-1].events
-        looking = settle(_shop().journal.head(kitchen).host, looking, made)
+        looking = settle(head.host, looking, _shop().terminals.lines(kitchen)[-1].events)
     return redirect(f"{url_for('.show', kitchen=kitchen)}?{looking.query}", 303)
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
+from jinja2 import nodes
+from jinja2.compiler import CodeGenerator, Frame
 from markupsafe import Markup, escape
 
 _CHANGE: Final = re.compile(r"^([ACD]) (/.*)$")
 _LAYER: Final = re.compile(r"^([0-9a-f]{12}): (Already exists|Pull complete)$")
 
 
+@lru_cache(maxsize=1024)
 def colours(text: str) -> Markup:
     """Terminal output, its A, C and D, its "Already exists" and "Pull complete" marked; all else as it is."""
     return Markup("\n").join(_line(line) for line in text.rstrip("\n").split("\n")) + (Markup("\n") if text else "")
@@ -28,6 +32,29 @@ def _line(line: str) -> Markup:
 def without_docker(command: str) -> str:
     """A command without its first word, for where there is no room for it."""
     return command.removeprefix("docker ")
+
+
+_UNSAFE: Final = re.compile("[&<>\"']")
+
+
+def plain(value: object) -> str:
+    """What `escape` makes of `value`, without making a `Markup` of each: numbers and most words need none."""
+    kind = type(value)
+    if kind is int or kind is float:
+        return str(value)
+    if kind is str and not _UNSAFE.search(str(value)):
+        return str(value)
+    return str(escape(value))
+
+
+class Escaping(CodeGenerator):
+    """Templates that escape by `plain`, found as ``environment.plain``: a picture prints thousands of numbers."""
+
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> None:
+        if frame.eval_ctx.volatile or not frame.eval_ctx.autoescape:
+            super()._output_child_pre(node, frame, finalize)
+        else:
+            self.write(f"environment.plain({finalize.src or ''}")
 
 
 FILTERS: Final = {"colours": colours, "trim_docker": without_docker}

@@ -10,12 +10,15 @@ import posixpath
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 from engine import events as facts
 from engine import terminal
 from engine.journal import Entry, Gist
 
+Word = Literal["", "sent", "copied", "written", "stored"]
+"""What the bytes of a step were."""
 NAMED = 9
 """Steps that carry their names when there are more than fit; those around the head."""
 
@@ -38,7 +41,7 @@ class Step:
     label: str
     command: str
     bytes: int
-    word: Literal["", "sent", "copied", "written", "stored"]
+    word: Word
     when: Literal["past", "now", "undone"]
     named: bool
     branches: tuple[Branch, ...]
@@ -46,11 +49,7 @@ class Step:
     @property
     def amount(self) -> str:
         """``+65.5 kB``, or ``0 B``."""
-        if not self.bytes:
-            return "0 B"
-        text = terminal.size(self.bytes)
-        unit = text.lstrip("0123456789.e+")
-        return f"+{text[: -len(unit)]} {unit}"
+        return _amount(self.bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +58,15 @@ class Timeline:
 
     steps: tuple[Step, ...]
     now: int
+
+
+@lru_cache(maxsize=1024)
+def _amount(count: int) -> str:
+    if not count:
+        return "0 B"
+    text = terminal.size(count)
+    unit = text.lstrip("0123456789.e+")
+    return f"+{text[: -len(unit)]} {unit}"
 
 
 def timeline(entries: Sequence[Entry], head: str) -> Timeline:
@@ -73,21 +81,36 @@ def timeline(entries: Sequence[Entry], head: str) -> Timeline:
     steps = []
     for n, entry in enumerate(line):
         siblings = children[entry.parent if entry.parent in by_id else None]
-        count, word = moved(entry.gist)
+        told = _told(entry)
         steps.append(
             Step(
                 id=entry.id,
                 number=entry.number,
-                label=label(entry.argv, entry.gist),
-                command=shlex.join(entry.argv),
-                bytes=count,
-                word=word,
+                label=told.label,
+                command=told.command,
+                bytes=told.bytes,
+                word=told.word,
                 when="past" if n < now else "now" if n == now else "undone",
                 named=first <= n < first + NAMED,
-                branches=tuple(Branch(s.id, s.number, label(s.argv, s.gist)) for s in siblings if s is not entry),
+                branches=tuple(Branch(s.id, s.number, _told(s).label) for s in siblings if s is not entry),
             )
         )
     return Timeline(tuple(steps), now)
+
+
+class _Told(NamedTuple):
+    """What a step says of its state, wherever the head stands."""
+
+    label: str
+    command: str
+    bytes: int
+    word: Word
+
+
+@lru_cache(maxsize=16_384)
+def _told(entry: Entry) -> _Told:
+    count, word = moved(entry.gist)
+    return _Told(label(entry.argv, entry.gist), shlex.join(entry.argv), count, word)
 
 
 def _line(by_id: dict[str, Entry], children: dict[str | None, list[Entry]], head: str) -> list[Entry]:
@@ -102,7 +125,7 @@ def _line(by_id: dict[str, Entry], children: dict[str | None, list[Entry]], head
     return line
 
 
-def moved(gist: Gist) -> tuple[int, Literal["", "sent", "copied", "written", "stored"]]:
+def moved(gist: Gist) -> tuple[int, Word]:
     """The bytes of a step, and their word: sent by a pull, stored by a commit, copied up, or written."""
     if gist.sent:
         return gist.sent, "sent"

@@ -84,6 +84,7 @@ class Journal:
         self._turns = data / "turns"
         self._turns.mkdir(exist_ok=True)
         self._locks: Recent[str, FileLock] = Recent(256)
+        self._secrets: Recent[str, str] = Recent(1024)
 
     def close(self) -> None:
         """Close every connection; the journal is not used again."""
@@ -133,9 +134,13 @@ class Journal:
 
     def owns(self, kitchen: str, secret: str) -> bool:
         """Whether `secret` opens this kitchen for writing."""
+        found = self._secrets.get(kitchen, lambda: self._secret(kitchen))
+        return bool(found) and hmac.compare_digest(found, _hashed(secret))
+
+    def _secret(self, kitchen: str) -> str:
+        """The hash of a kitchen's secret, which never changes; empty where there is no such kitchen yet."""
         with self._db.reading() as db:
-            found = db.execute(select(KITCHENS.c.secret).where(KITCHENS.c.id == kitchen)).scalar()
-        return found is not None and hmac.compare_digest(found, _hashed(secret))
+            return db.execute(select(KITCHENS.c.secret).where(KITCHENS.c.id == kitchen)).scalar() or ""
 
     # States
 

@@ -47,6 +47,12 @@ _KITCHEN: Final = select(KITCHENS).where(KITCHENS.c.id == bindparam("kitchen"))
 _STATE: Final = select(*_ENTRY, STATES.c.events).where(STATES.c.id == bindparam("state"))
 _USED: Final = select(func.coalesce(func.sum(HOLDINGS.c.size), 0)).where(HOLDINGS.c.kitchen == bindparam("kitchen"))
 _HIGHEST: Final = select(func.max(STATES.c.number)).where(STATES.c.kitchen == bindparam("kitchen"))
+_LOWEST: Final = select(func.min(STATES.c.number)).where(STATES.c.kitchen == bindparam("kitchen"))
+_SINCE: Final = (
+    select(*_ENTRY)
+    .where(STATES.c.kitchen == bindparam("kitchen"), STATES.c.number > bindparam("last"))
+    .order_by(STATES.c.number)
+)
 _ADD_HOST: Final = insert(HOSTS).on_conflict_do_nothing()
 _ADD_STATE: Final = insert(STATES)
 _HOLD: Final = insert(HOLDINGS).on_conflict_do_update(
@@ -82,6 +88,7 @@ class Rows:
         self._reach, self._quota, self._keep = reach, quota, keep
         self._hosts: Recent[Digest, Host] = Recent(1024)
         self._reached: Recent[Digest, Mapping[Digest, int]] = Recent(1024)
+        self._entries: Recent[str, list[Entry]] = Recent(1024)
 
     # Reading
 
@@ -102,9 +109,15 @@ class Rows:
         return State(**fields, events=facts.decode(row.events), host=self._host(db, known.host_digest))
 
     def entries(self, db: Connection, kitchen: str) -> list[Entry]:
-        """Every kept state of a kitchen, oldest first."""
-        rows = db.execute(select(*_ENTRY).where(STATES.c.kitchen == kitchen).order_by(STATES.c.number))
-        return [entry(row) for row in rows]
+        """Every kept state of a kitchen, oldest first. A stored state never changes: only those since are read."""
+        known = self._entries.get(kitchen, list)
+        last = known[-1].number if known else -1
+        fresh = [entry(row) for row in db.execute(_SINCE, {"kitchen": kitchen, "last": last})]
+        if fresh:  # only with a new one do old ones go
+            first = db.execute(_LOWEST, {"kitchen": kitchen}).scalar_one()
+            known = [one for one in known if one.number >= first] + fresh
+            self._entries.put(kitchen, known)
+        return [*known]
 
     def events(self, db: Connection, state: str) -> tuple[AnyEvent, ...]:
         """What happened on the way to a state; `StateUnknown`."""
