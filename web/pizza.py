@@ -44,10 +44,11 @@ _GLASS, _GLASS_TUB = 268.0, 418.0
 
 def link(subject: str = "", beside: str = "") -> Address:
     """Addresses within the page that show a slice and a layer of a subject."""
+    named = [urlencode({key: name}) for key, name in (("subject", subject), ("beside", beside)) if name]
 
     def address(chosen: int | None, layer: int | None) -> str:
-        query = {"subject": subject, "beside": beside, "slice": chosen or "", "layer": "" if layer is None else layer}
-        return "?" + urlencode({key: value for key, value in query.items() if value != ""})
+        numbers = (("slice", chosen or None), ("layer", layer))
+        return "?" + "&".join([*named, *(f"{key}={number}" for key, number in numbers if number is not None)])
 
     return address
 

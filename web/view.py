@@ -27,7 +27,6 @@ from web.pizza import PizzaView
 from web.scene import Looking
 from web.state import Ledger
 from web.terminals import Line
-from web.timeline import Timeline, timeline
 
 Moved = Literal["", "forward", "back"]
 _REFUSED: Final = 110
@@ -107,7 +106,8 @@ class KitchenView:
     """Which way the kitchen has just gone, for what moves."""
     lines: tuple[Line, ...]
     """The terminal, oldest first."""
-    timeline: Timeline
+    time: Markup
+    """The scrubber, `_time.html`."""
     parts: tuple[Part, ...] = PARTS
 
 
@@ -135,7 +135,7 @@ def still(journal: Journal, menu: Sequence[Dish], shown: State, looking: Looking
 
 
 def view(
-    journal: Journal, shown: State, drawn: Drawn, lines: Sequence[Line], *, past: bool, moved: Moved = ""
+    shown: State, drawn: Drawn, time: Markup, lines: Sequence[Line], *, past: bool, moved: Moved = ""
 ) -> KitchenView:
     """The page of `shown`. `past` says that it is not where the kitchen stands, `moved` which way it has just gone."""
     return KitchenView(
@@ -146,7 +146,7 @@ def view(
         events=Markup(facts.encode(shown.events).decode().replace("<", "\\u003c").replace("&", "\\u0026")),  # noqa: S704
         moved=moved,
         lines=tuple(lines) if past or lines else _told(shown),
-        timeline=timeline(journal.entries(shown.kitchen), shown.id),
+        time=time,
     )
 
 

@@ -88,6 +88,7 @@ class Rows:
         self._reach, self._quota, self._keep = reach, quota, keep
         self._hosts: Recent[Digest, Host] = Recent(1024)
         self._reached: Recent[Digest, Mapping[Digest, int]] = Recent(1024)
+        self._events: Recent[str, tuple[AnyEvent, ...]] = Recent(256)
         self._entries: Recent[str, list[Entry]] = Recent(1024)
 
     # Reading
@@ -113,18 +114,24 @@ class Rows:
         known = self._entries.get(kitchen, list)
         last = known[-1].number if known else -1
         fresh = [entry(row) for row in db.execute(_SINCE, {"kitchen": kitchen, "last": last})]
-        if fresh:  # only with a new one do old ones go
-            first = db.execute(_LOWEST, {"kitchen": kitchen}).scalar_one()
-            known = [one for one in known if one.number >= first] + fresh
+        if fresh:
+            if known:  # only with a new one do old ones go
+                first = db.execute(_LOWEST, {"kitchen": kitchen}).scalar_one()
+                known = [one for one in known if one.number >= first]
+            known = [*known, *fresh]
             self._entries.put(kitchen, known)
         return [*known]
 
     def events(self, db: Connection, state: str) -> tuple[AnyEvent, ...]:
         """What happened on the way to a state; `StateUnknown`."""
-        found = db.execute(select(STATES.c.events).where(STATES.c.id == state)).scalar()
-        if found is None:
-            raise StateUnknown(state)
-        return facts.decode(found)
+
+        def read() -> tuple[AnyEvent, ...]:
+            found = db.execute(select(STATES.c.events).where(STATES.c.id == state)).scalar()
+            if found is None:
+                raise StateUnknown(state)
+            return facts.decode(found)
+
+        return self._events.get(state, read)
 
     def used(self, db: Connection, kitchen: str) -> int:
         """Bytes of the blobs that the states of a kitchen reach."""

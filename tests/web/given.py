@@ -68,6 +68,8 @@ class Form:
     shown: str = ""
     buttons: int = 0
     disabled: bool = False
+    owner: Form | None = None
+    """Of a button that sends a value of its own: the form that it belongs to, whose fields it sends as well."""
 
     @property
     def words(self) -> str:
@@ -86,12 +88,21 @@ class _Forms(HTMLParser):
         self.forms: list[Form] = []
         self._form: Form | None = None
         self._within: list[str] = []
+        self._ids: dict[str, Form] = {}
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attributes}
         if tag == "form":
             self._form = Form(given.get("action", ""), given.get("method", "get"))
+            self._ids[given.get("id", "")] = self._form
             self.forms.append(self._form)
+        elif tag == "button" and "name" in given:
+            owner = self._ids[given["form"]] if "form" in given else self._form
+            assert owner
+            own = {given["name"]: given.get("value", "")}
+            one = Form(owner.action, owner.method, own, buttons=1, disabled="disabled" in given, owner=owner)
+            self.forms.append(one)
+            self._form, self._within = one, ["button"]
         elif self._form and tag in ("input", "textarea") and "name" in given:
             self._form.fields[given["name"]] = given.get("value", "")
         elif self._form and tag in ("button", "code"):
@@ -103,6 +114,8 @@ class _Forms(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self._form, self._within = None, []
+        elif tag == "button" and self._form and self._form.owner:
+            self._form, self._within = self._form.owner, []
         elif tag in self._within:
             self._within.remove(tag)
 
@@ -117,6 +130,9 @@ def forms(page: str) -> list[Form]:
     """Every form of a page, in its order."""
     parser = _Forms()
     parser.feed(page)
+    for form in parser.forms:
+        if form.owner:
+            form.fields = {**form.owner.fields, **form.fields}
     return parser.forms
 
 

@@ -219,11 +219,11 @@ class Browsing:
         else:
             number = find(self.page.content(), step.words)
             words = forms(self.page.content())[number].words
-            form = self.page.locator("form").nth(number)
-            behind = form.locator("xpath=ancestor::details[not(@open)]/summary")
+            found = self.page.locator("form, button[name]").nth(number)
+            behind = found.locator("xpath=ancestor::details[not(@open)]/summary")
             for summary in behind.all():
                 summary.click()
-            form.locator("button").click()
+            found.locator("xpath=descendant-or-self::button").click()
         self.page.locator("pre[data-status]").nth(lines).wait_for(state="attached")
         return words
 

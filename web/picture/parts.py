@@ -8,6 +8,7 @@ from typing import Final
 
 from engine.digest import Digest
 from engine.events import display
+from engine.image import Recent
 from web.picture.geometry import PIN, TILT
 from web.picture.plan import Table
 from web.picture.rows import STRENGTH, Writer, tints
@@ -22,6 +23,7 @@ Page = Callable[[Digest], str]
 """Where a blob's own page is."""
 _TUB: Final = (322.0, 366.0, 385.0)
 """The Tupperware: heights of its rim, its floor, its label's line."""
+_plates: Final[Recent[tuple[tuple[Digest, ...], int], Lying]] = Recent(64)
 _MEANS: Final = {"seen": "a file of its own", "hidden": "hidden", "whiteout": "a napkin over the one below"}
 
 
@@ -107,12 +109,19 @@ def _upper_beads(table: Table) -> list[Bead]:
 
 def plate(subject: Subject, chosen: int) -> Lying:
     """The container's image, which no change touches."""
-    colours: list[str] = []
-    table = Table(
-        replace(subject, upper=None, changes=()), chosen, lambda n: colours[n] if n is not None and colours else "c1"
-    )
-    colours += tints(table.subject, table)
-    return table.whole()
+    stack = tuple(layer.diff_id for layer in subject.layers)
+
+    def lay() -> Lying:
+        colours: list[str] = []
+        table = Table(
+            replace(subject, upper=None, changes=()),
+            chosen,
+            lambda n: colours[n] if n is not None and colours else "c1",
+        )
+        colours += tints(table.subject, table)
+        return table.whole()
+
+    return _plates.get((stack, chosen), lay)
 
 
 def bowl(colours: Sequence[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final, Literal
 
 Font = Literal["serif", "sans", "bold", "mono"]
@@ -55,6 +56,7 @@ def listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
 
 
+@lru_cache(maxsize=16_384)
 def width(text: str, font: Font, points: float) -> float:
     """How wide `text` is at most, at a font size of `points`."""
     table = _WIDTHS[font]
@@ -72,6 +74,7 @@ def width(text: str, font: Font, points: float) -> float:
     return total * points / 100
 
 
+@lru_cache(maxsize=16_384)
 def cut(text: str, room: float, font: Font, points: float) -> str:
     """`text`, or as much of it as `room` has place for, with an ellipsis; at least one letter."""
     text = " ".join(text.split())
@@ -111,6 +114,7 @@ _HASHED = re.compile(r"\b(file|dir|multi):[0-9a-f]{12,}")
 _INSTALL = re.compile(r"\b(?:apt-get|apt|apk|yum|dnf|pip3?|npm|gem)\s+(?:-\S+\s+)*(?:install|add)\s+(.*)")
 
 
+@lru_cache(maxsize=4096)
 def command(created_by: str) -> str:
     """A history row as one would write it in a Dockerfile."""
     text = created_by.strip().removesuffix("# buildkit").strip()
@@ -121,6 +125,7 @@ def command(created_by: str) -> str:
     return " ".join(_HASHED.sub(r"\1", text).split())
 
 
+@lru_cache(maxsize=4096)
 def title(created_by: str, comment: str) -> str:
     """A short name for a layer, from its history row."""
     text = command(created_by)
