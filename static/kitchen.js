@@ -211,12 +211,48 @@
   });
   open(location.hash);
 
-  // Time: drag the bitten slice
+  // Time: drag the bitten slice. The step under the slice is marked while it is dragged, and jumped to where it is let go; Escape lets it go at home.
 
-  document.addEventListener("change", (event) => {
-    if (event.target.id !== "scrub") return;
-    $$("#track button")[Number(event.target.value)]?.click();
+  let drag = null;
+  const nearest = (x) => $$("#track > li").reduce((best, step) => {
+    const box = step.getBoundingClientRect(), away = Math.abs(box.left + box.width / 2 - x);
+    return away < best.away ? { step, away } : best;
+  }, { step: null, away: Infinity }).step;
+  function aim(step) {
+    $$("#track .aimed").forEach((old) => old.classList.remove("aimed"));
+    step?.classList.add("aimed");
+  }
+  function release(jump) {
+    if (!drag) return;
+    const { track, handle, home, step } = drag;
+    drag = null;
+    aim(null);
+    delete track.dataset.dragging;
+    handle.style.translate = "";
+    if (!jump || !step || step === home) return;
+    $("button", step).click();
+    const swallow = (event) => { event.preventDefault(); event.stopPropagation(); };  // the click of letting go
+    document.addEventListener("click", swallow, { capture: true, once: true });
+    setTimeout(() => document.removeEventListener("click", swallow, { capture: true }));
+  }
+  document.addEventListener("pointerdown", (event) => {
+    const handle = event.target.closest?.("#track [aria-current] i svg");
+    if (!handle || event.button || $("button", handle.closest("li")).disabled) return;
+    event.preventDefault();
+    const home = handle.closest("li");
+    drag = { track: $("#track"), handle, home, step: home, from: event.clientX };
+    handle.setPointerCapture(event.pointerId);
   });
+  document.addEventListener("pointermove", (event) => {
+    if (!drag) return;
+    drag.track.dataset.dragging = "";
+    drag.handle.style.translate = `${event.clientX - drag.from}px 0`;
+    drag.step = nearest(event.clientX);
+    aim(drag.step);
+  });
+  document.addEventListener("pointerup", () => release(true));
+  document.addEventListener("pointercancel", () => release(false));
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") release(false); });
 
   // After a swap: say it, scroll the slip, keep the focus, run the next line, play what happened
 

@@ -84,6 +84,22 @@ PARTS: Final = (
         "Discs and tables show unpacked sizes, boxes content sizes; the two are never added up.",
     ),
     Part(
+        "ledger",
+        "Byte ledger",
+        "u-layers",
+        "What your pizzas would weigh if each had its own everything, what they do weigh, and what that saves.",
+        "Content bytes of manifests, configs and layers, by digest: summed for each image, and each digest once.",
+        "A fridge has no receipts; here every figure opens to the blobs that it adds up from.",
+    ),
+    Part(
+        "terminal",
+        "Terminal",
+        "u-terminal",
+        "Every button is a docker command; type it here, and the same happens.",
+        "Docker's verbs, flags, words and exit codes; exec and run are read by a shell over the container's files.",
+        "No process runs: what the shell does not know it names, with exit code 127, and `help` lists what it knows.",
+    ),
+    Part(
         "time",
         "Time",
         "o-bite",

@@ -189,7 +189,7 @@ def picture_svg(state_id: str) -> AnyResponse:
     """The picture of any kept state as one self-contained file, ``?theme=dark`` on dark paper."""
     shop = _shop()
     shown = shop.journal.state(state_id)
-    page = _drawn(shown, settle(shown.host, _looking_after()), writable=False).picture
+    page = str(_drawn(shown, settle(shown.host, _looking_after()), writable=False).picture)
     sheets = [render_template("symbols.svg"), render_template("_surfaces.svg")]
     css = Path(current_app.static_folder or "", "picture.css").read_text(encoding="utf-8")
     theme: Theme = "dark" if request.args.get("theme") == "dark" else "light"

@@ -34,7 +34,7 @@ class Looking:
 
     subject: str = ""
     beside: str = ""
-    slice: int = 3
+    slice: int | None = None
     layer: int | None = None
 
     @classmethod
@@ -44,7 +44,7 @@ class Looking:
         return cls(
             subject=words.get("subject", "")[:255],
             beside=words.get("beside", "")[:255],
-            slice=int(number) if number in tuple("12345678") else 3,
+            slice=int(number) if number in tuple("12345678") else None,
             layer=int(layer) if layer.isascii() and layer.isdigit() and len(layer) < 4 else None,
         )
 
@@ -52,7 +52,7 @@ class Looking:
     def words(self) -> dict[str, str]:
         """The same as an address's words, those left out that say nothing."""
         layer = "" if self.layer is None else str(self.layer)
-        words = {"subject": self.subject, "beside": self.beside, "slice": str(self.slice), "layer": layer}
+        words = {"subject": self.subject, "beside": self.beside, "slice": str(self.slice or ""), "layer": layer}
         return {name: value for name, value in words.items() if value}
 
     @property

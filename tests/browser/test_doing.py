@@ -106,7 +106,7 @@ def test_a_button_posts_the_command_that_it_shows_and_typing_it_gives_the_same_s
 
 def shown_words(order: Locator) -> str:
     """The command as it stands beside a button's words, or in its form's code; whole, where there is room for it."""
-    said: str = order.locator("xpath=ancestor::form//code").evaluate(
+    said: str = order.locator("xpath=ancestor-or-self::*[self::button or self::form]//code").evaluate(
         "(code) => [...code.children].map((e) => e.textContent).find((one) => one === code.title) ?? code.textContent"
     )
     return re.sub(r"\s+", " ", said).strip()

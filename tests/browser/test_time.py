@@ -31,6 +31,43 @@ def test_every_step_is_a_place_to_jump_to(visit: Open, size: tuple[int, int]) ->
         expect(shown.page.locator("#time [aria-current=step]")).to_have_count(1)
 
 
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_the_bitten_slice_is_dragged_to_any_step(visit: Open, size: tuple[int, int]) -> None:
+    shown = visit(*EDITED, size=size)
+    page = shown.page
+    for number in (2, 0, 5):
+        handle = page.locator("#track [aria-current] i svg")
+        handle.scroll_into_view_if_needed()
+        start = handle.bounding_box()
+        goal = page.locator("[data-step]").nth(number).bounding_box()
+        assert start
+        assert goal
+        page.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(goal["x"] + goal["width"] / 2, start["y"] + 40, steps=4)
+        expect(page.locator("#track .aimed")).to_have_count(1)
+        with shown.swap():
+            page.mouse.up()
+        assert shown.state["number"] == number
+        expect(page.locator("#track .aimed")).to_have_count(0)
+
+
+def test_a_drag_that_is_given_up_goes_nowhere(visit: Open) -> None:
+    shown = visit(*EDITED)
+    page = shown.page
+    start = page.locator("#track [aria-current] i svg").bounding_box()
+    assert start
+    page.mouse.move(start["x"] + 10, start["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(start["x"] - 300, start["y"] + 10, steps=3)
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    assert shown.state["number"] == len(EDITED)
+    after = page.locator("#track [aria-current] i svg").bounding_box()
+    assert after
+    assert abs(after["x"] - start["x"]) < 2
+
+
 def test_every_step_says_its_bytes(visit: Open) -> None:
     shown = visit(*EDITED)
     told = shown.page.locator("[data-step]").evaluate_all("(all) => all.map((one) => Number(one.dataset.bytes))")

@@ -26,7 +26,7 @@ def notes(
         above = ("the union of", "all layers") if not lens else ("the union of", f"{len(subject.layers)} layers")
     else:
         above = ("eight largest", "directories")
-    out = [Note(6, "From above", above)]
+    out = [Note(6, "From above", above, "pie")]
     if lens:
         high = lens.frame[0]
         if lens.above:
@@ -48,7 +48,7 @@ def notes(
     first = min((bracket.top for bracket in brackets), default=_LOW)
     y = min(y, first - 58)
     if y >= 304:
-        out.append(Note(y, "Pulled apart", ("layer by layer",)))
+        out.append(Note(y, "Pulled apart", ("layer by layer",), "layer"))
     return tuple(out)
 
 

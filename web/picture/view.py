@@ -398,6 +398,8 @@ class Note:
     y: float
     title: str
     lines: tuple[str, ...]
+    about: str = ""
+    """Which part of the page it names, for who asks what that is."""
 
 
 @dataclass(frozen=True, slots=True)
