@@ -2,8 +2,9 @@
 
     python -m tests.bench.kitchen
 
-State to HTML is one GET of the kitchen's page within the process, warm, the best of many rounds and the median; Debian
-is a real root file system (see `_debian`) under a layer of packages. Click to painted is Chromium's own clock from the
+State to HTML is one GET of the kitchen's page within the process: the first time of a state, which draws it, and again,
+when it is kept; each the median of many rounds. Debian is a real root file system (see `_debian`) under a layer of
+packages. Click to painted is Chromium's own clock from the
 click to the frame after the swap, against a server process. The exit code is 1 where a bound does not hold.
 """
 
@@ -25,6 +26,7 @@ from playwright.sync_api import Page, sync_playwright
 
 import app as application
 from engine.__main__ import Files
+from engine.image import Recent
 from engine.journal import Journal
 from tests import peers
 from tests.bench import _debian
@@ -63,11 +65,9 @@ def main() -> int:
             ("100-layer-dip", ("pull library/100-layer-dip",)),
             ("Debian", debian()),
         ):
-            best, middle = html(app, commands)
-            good &= middle <= DRAWN
-            print(
-                f"state to HTML, {name}: best {best:.1f} ms, median {middle:.1f} ms (bound {DRAWN:.0f} ms)", flush=True
-            )
+            first, again = html(app, commands)
+            good &= first <= DRAWN
+            print(f"state to HTML, {name}: {first:.1f} ms (bound {DRAWN:.0f} ms), again {again:.1f} ms", flush=True)
     with server() as (_, connection), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=peers.need("chromium"), args=QUIET)
         context = browser.new_context(viewport={"width": 1280, "height": 800})
@@ -103,8 +103,9 @@ def roomy() -> Iterator[Flask]:
 
 
 def html(app: Flask, commands: Sequence[str]) -> tuple[float, float]:
-    """Milliseconds of one page of a kitchen in which `commands` were run: the best, and the median."""
-    journal: Journal = app.extensions["shop"].journal
+    """Milliseconds of one page of a kitchen in which `commands` were run: drawn, and kept."""
+    shop = app.extensions["shop"]
+    journal: Journal = shop.journal
     kitchen = journal.create().id
     for command in commands:
         done = journal.do(kitchen, shlex.split(command), local=Files())
@@ -115,9 +116,12 @@ def html(app: Flask, commands: Sequence[str]) -> tuple[float, float]:
         answer = client.get(f"/k/{kitchen}", headers={"Host": "localhost"})
         assert answer.status_code == 200
 
-    once()
-    waits = [timed(once) for _ in range(ROUNDS)]
-    return min(waits), statistics.median(waits)
+    def anew() -> None:
+        shop.__dict__ |= {"drawn": Recent(1), "times": Recent(1)}
+        once()
+
+    anew()
+    return tuple(statistics.median(timed(what) for _ in range(ROUNDS)) for what in (anew, once))  # type: ignore[return-value]
 
 
 def timed(what: Callable[[], None]) -> float:

@@ -60,12 +60,23 @@ def fridge(
 
 
 def _scale(blobs: Sequence[Blob]) -> float:
-    """Units a byte, at which the boxes of one shelf just fit."""
-    return (ROOM - _gap(blobs) * (len(blobs) - 1)) / max(1, sum(blob.content for blob in blobs))
+    """Units a byte, at which the boxes of one shelf just fit, those that are but slivers included."""
+    least, sizes = _least(blobs), sorted(blob.content for blob in blobs)
+    room, content = ROOM - _gap(blobs) * (len(blobs) - 1), sum(sizes)
+    for size_ in sizes:
+        if not content or size_ * room / content >= least:
+            break
+        room, content = room - least, content - size_
+    return room / max(1, content)
 
 
 def _gap(blobs: Sequence[Blob]) -> float:
-    return GAP if len(blobs) < 20 else GAP / 3
+    return GAP if len(blobs) < 20 else min(GAP / 3, ROOM / len(blobs) / 4)
+
+
+def _least(blobs: Sequence[Blob]) -> float:
+    """How wide the smallest box is drawn."""
+    return min(SLIVER, ROOM / len(blobs) / 2)
 
 
 def _papers(account: Ledger, blobs: Mapping[Digest, Blob]) -> int:
@@ -105,7 +116,7 @@ def _shelf(
     led: bool,
 ) -> Shelf:
     """One shelf with its boxes; all are drawn to `scale`, in units a byte."""
-    widths = [max(SLIVER, b.content * scale) for b in blobs]
+    widths = [max(_least(blobs), b.content * scale) for b in blobs]
     gap = _gap(blobs)
     x, boxes = BOXES, []
     for blob, wide in zip(blobs, widths, strict=True):
@@ -144,7 +155,7 @@ def _shelf(
     if many and width(f"{first} in {many}", "bold", 15) <= room:
         first = f"{first} in {many}"
     names = ", ".join(users) if len(users) <= 2 else f"{users[0]}, {users[1]} and {len(users) - 2} more"
-    first, second = cut(first, room, "bold", 15), cut(names, room, "sans", 14) if names else "no image"
+    first, second = cut(first, room, "bold", 15), cut(names, room * 0.93, "sans", 14) if names else "no image"
     return Shelf(
         round(y, 1),
         tall,
