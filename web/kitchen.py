@@ -69,8 +69,8 @@ class Shop:
     """Set once the server was told to stop: commands under way then end."""
     drawn: Recent[tuple[str, Looking, bool], Drawn] = field(default_factory=lambda: Recent(DRAWN))
     """By state, by whom and what the address asks to see, and by whether there are forms."""
-    times: Recent[tuple[str, str, str, bool], Markup] = field(default_factory=lambda: Recent(DRAWN))
-    """Scrubbers: by state, by the oldest and the newest that are kept, and by whether there are forms."""
+    times: Recent[tuple[str, str, str, Looking, bool], Markup] = field(default_factory=lambda: Recent(DRAWN))
+    """Scrubbers: by state, by the oldest and the newest that are kept, by what is looked at, and whether with forms."""
 
 
 @blueprint.get("/")
@@ -320,7 +320,7 @@ def _page(shown: State, *, mine: bool = False, past: bool = False, moved: Moved 
     lines = () if past else shop.terminals.lines(shown.kitchen)
     fresh = lines[-1].events if lines and moved == "forward" else ()
     drawn = _drawn(shown, settle(shown.host, _looking_after(), fresh), writable=mine)
-    seen = view(shown, drawn, _time(shown, writable=mine), lines, past=past, moved=moved)
+    seen = view(shown, drawn, _time(shown, drawn), lines, past=past, moved=moved)
     template = "_kitchen.html" if _wants_fragment() else "kitchen.html"
     key = request.cookies.get(cookie_name(shown.kitchen)) if mine else None
     response = make_response(render_template(template, view=seen, key=key))
@@ -343,12 +343,13 @@ def _drawn(shown: State, looking: Looking, *, writable: bool) -> Drawn:
     return shop.drawn.get((shown.id, looking, writable), draw)
 
 
-def _time(shown: State, *, writable: bool) -> Markup:
-    """The scrubber of a kitchen that stands on `shown`."""
+def _time(shown: State, drawn: Drawn) -> Markup:
+    """The scrubber of a kitchen that stands on `shown`, whose moves leave the eye where it is."""
     entries = _shop().journal.entries(shown.kitchen)
 
     def draw() -> Markup:
         line = timeline(entries, shown.id)
-        return Markup(render_template("_time.html", kitchen=shown.kitchen, timeline=line, writable=writable))  # noqa: S704
+        words = {"kitchen": shown.kitchen, "looking": drawn.looking, "writable": drawn.writable}
+        return Markup(render_template("_time.html", timeline=line, **words))  # noqa: S704
 
-    return _shop().times.get((shown.id, entries[0].id, entries[-1].id, writable), draw)
+    return _shop().times.get((shown.id, entries[0].id, entries[-1].id, drawn.looking, drawn.writable), draw)

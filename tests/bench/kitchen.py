@@ -117,7 +117,7 @@ def html(app: Flask, commands: Sequence[str]) -> tuple[float, float]:
         assert answer.status_code == 200
 
     def anew() -> None:
-        shop.__dict__ |= {"drawn": Recent(1), "times": Recent(1)}
+        shop.__dict__.update(drawn=Recent(1), times=Recent(1))
         once()
 
     anew()

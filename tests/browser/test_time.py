@@ -79,6 +79,21 @@ def test_every_step_says_its_bytes(visit: Open) -> None:
     assert "65.5 kB copied" in names[3]
 
 
+def test_moving_in_time_leaves_the_eye_where_it_is(visit: Open) -> None:
+    shown = visit(*EDITED)
+    page = shown.page
+    with shown.swap():
+        page.keyboard.press("5")
+    for act in (
+        lambda: page.click("#undo"),
+        lambda: page.click("#redo"),
+        lambda: page.click("[data-step]:nth-child(4) button"),
+    ):
+        with shown.swap():
+            act()
+        expect(page.locator("#picture")).to_have_attribute("data-slice", "5")
+
+
 def test_another_way_taken_after_undo_leaves_a_branch_to_go_back_to(visit: Open) -> None:
     shown = visit(PULL, RUN, DIP)
     page = shown.page
