@@ -8,7 +8,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,13 +134,17 @@ class Journal:
 
     def owns(self, kitchen: str, secret: str) -> bool:
         """Whether `secret` opens this kitchen for writing."""
-        found = self._secrets.get(kitchen, lambda: self._secret(kitchen))
-        return bool(found) and hmac.compare_digest(found, _hashed(secret))
+        with suppress(KitchenUnknown):
+            return hmac.compare_digest(self._secrets.get(kitchen, lambda: self._secret(kitchen)), _hashed(secret))
+        return False
 
     def _secret(self, kitchen: str) -> str:
-        """The hash of a kitchen's secret, which never changes; empty where there is no such kitchen yet."""
+        """The hash of a kitchen's secret, which never changes; `KitchenUnknown`, which may."""
         with self._db.reading() as db:
-            return db.execute(select(KITCHENS.c.secret).where(KITCHENS.c.id == kitchen)).scalar() or ""
+            found: str | None = db.execute(select(KITCHENS.c.secret).where(KITCHENS.c.id == kitchen)).scalar()
+        if found is None:
+            raise KitchenUnknown(kitchen)
+        return found
 
     # States
 

@@ -129,6 +129,13 @@ def test_only_the_secret_of_a_kitchen_opens_it(journal: Journal) -> None:
     assert journal.kitchen(one.id).secret == "", "only its hash is stored"
 
 
+def test_whoever_asked_before_a_kitchen_was_there_does_not_shut_its_owner_out(journal: Journal) -> None:
+    assert not journal.owns("later", "guess")
+    made = journal.create("later")
+    assert journal.owns("later", made.secret)
+    assert not journal.owns("later", "guess")
+
+
 def test_an_unknown_kitchen_is_named(journal: Journal) -> None:
     with pytest.raises(KitchenUnknown) as caught:
         do(journal, "images", "nope")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from flask import Flask
 
+from engine.journal import Journal, State
 from tests.web.given import Visitor, forms
 from web.guard import HEADERS, Limits
+from web.menu import Dish
+from web.scene import Looking
+from web.view import Still, still
 
 
 def test_the_first_page_invites(app: Flask) -> None:
@@ -144,6 +148,41 @@ def test_a_stranger_sees_no_forms_but_the_fork(app: Flask, visitor: Visitor) -> 
     page = Visitor(app).get(visitor.here).text
     assert {form.action.split("/")[-1] for form in forms(page) if form.buttons and not form.disabled} <= {"fork", ""}
     assert "/resume/" not in page
+
+
+def test_what_was_drawn_for_the_owner_gives_a_stranger_no_forms(app: Flask, visitor: Visitor) -> None:
+    visitor.type("docker pull pizza/cheese")
+    owners = visitor.look()
+    path = f"/k/{visitor.kitchen}"
+    stranger = Visitor(app).get(path).get_data(as_text=True)
+    assert len(forms(owners)) > 10
+    assert [
+        form.action.rpartition("/")[2] for form in forms(stranger) if form.action and form.buttons and not form.disabled
+    ] == ["fork"]
+    assert "/resume/" in owners
+    assert "/resume/" not in stranger
+    assert visitor.look() == owners
+
+
+def test_a_state_that_one_comes_back_to_is_not_drawn_again(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+
+    def counted(journal: Journal, menu: Sequence[Dish], shown: State, looking: Looking, *, writable: bool) -> Still:
+        drawn.append(shown.id)
+        return still(journal, menu, shown, looking, writable=writable)
+
+    monkeypatch.setattr("web.kitchen.still", counted)
+    visitor.type("docker pull pizza/cheese")
+    first = visitor.look()
+    visitor.type("docker run -d --name box pizza/cheese")
+    visitor.look()
+    made = len(drawn)
+    visitor.press("undo")
+    back = visitor.look()
+    visitor.press("redo")
+    visitor.look()
+    assert len(drawn) <= made + 1  # the picture before had another subject's address
+    assert re.findall('data-digest="[^"]*"', back) == re.findall('data-digest="[^"]*"', first)
 
 
 def test_forking_gives_a_kitchen_of_ones_own_and_leaves_the_other(app: Flask, visitor: Visitor) -> None:

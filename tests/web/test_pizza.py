@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.union import Union
@@ -28,11 +28,11 @@ from tests.web.drawn import (
     text,
     tree,
 )
-from web.picture.fridge import SLIVER
+from web.picture.fridge import ROOM, SLIVER, fridge
 from web.picture.pair import aligned
 from web.picture.survey import survey
 from web.picture.toppings import taste
-from web.pizza import Above, Change, Ledger, differing, link, picture
+from web.pizza import Above, Blob, Change, Ledger, differing, link, picture
 
 PEPPERONI = "pizza/pepperoni:latest"
 CHEESE = "pizza/cheese:latest"
@@ -373,3 +373,18 @@ def test_a_box_that_no_disc_shows_has_the_colour_of_what_is_in_it() -> None:
     boxes = {box.attrib["data-digest"]: box.attrib["class"] for box in classed(shown(image(CHEESE), blobs), "box")}
     assert boxes == {digest: f"box t-{word}" for digest, word in tastes.items()}
     assert taste(stack(REGISTRY).layers[0]) == ""
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=260))
+@example([1] * 200)
+@example([10**6, *[1] * 150])
+@example([0])
+def test_the_boxes_of_a_shelf_never_leave_the_fridge(sizes: list[int]) -> None:
+    digests = [f"sha256:{n:064x}" for n in range(len(sizes))]
+    held = {digest: Blob(digest, size, size, ("a:latest",)) for digest, size in zip(digests, sizes, strict=True)}
+    shelves = fridge((), held, Ledger(sum(sizes), sum(sizes), None, 0), str, lambda _digest: "c1").shelves
+    assert sum(len(shelf.boxes) for shelf in shelves) == len(sizes)
+    for shelf in shelves:
+        edges = [(box.x, box.x + box.width) for box in shelf.boxes]
+        assert edges[-1][1] - edges[0][0] <= ROOM + 0.2 * len(edges)  # widths and places are rounded
+        assert all(left < right for left, right in edges)
