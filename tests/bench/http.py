@@ -8,6 +8,7 @@ in user and system time, over all threads.
 
 from __future__ import annotations
 
+import html
 import http.client
 import os
 import re
@@ -75,19 +76,24 @@ class Kitchen:
         answer.read()
         self.path = answer.headers["Location"]
         self.cookie = (answer.headers["Set-Cookie"] or "").partition(";")[0]
+        self.looking = ""
 
     def do(self, command: str) -> int:
-        """Sends one command; the bytes of the answer."""
+        """Sends one command from the terminal of the page as it stands; the bytes of the answer."""
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
             "Cookie": self.cookie,
             "HX-Request": "true",
             "HX-Request-Type": "partial",
         }
-        self.connection.request("POST", f"{self.path}/do", urlencode({"command": command}), headers)
+        self.connection.request(
+            "POST", f"{self.path}/do", urlencode({"command": command, "looking": self.looking}), headers
+        )
         answer = self.connection.getresponse()
         body = answer.read()
         assert answer.status == 200, body
+        found = re.search(rb'name="looking" value="([^"]*)"', body)
+        self.looking = html.unescape(found[1].decode()) if found else ""
         return len(body)
 
 
