@@ -29,6 +29,7 @@ from engine.errors import EngineError
 from engine.journal import Journal
 from web import kitchen, markup, menu, pizza, serving
 from web.compress import compress
+from web.deliveries import Deliveries
 from web.guard import Guard, Limits
 from web.kitchen import Shop
 from web.terminals import Terminals
@@ -57,13 +58,15 @@ def create_app(
     chance: dict[str, Any] = {key: value for key, value in (("clock", clock), ("ids", ids)) if value}
     dishes = menu.read(menu_layout) if menu_layout else ()
     _try_writing(data)
+    stopping = stopping or threading.Event()
     shop = Shop(
         journal=Journal(data, menu=menu_layout, **chance),
         guard=Guard(limits or Limits(), tuple(names)),
         menu=dishes,
         terminals=Terminals(),
         another=lambda: Journal(data, menu=menu_layout),
-        stopping=stopping or threading.Event(),
+        stopping=stopping,
+        deliveries=Deliveries(stopping),
     )
     app = Flask(__name__, static_folder="static", template_folder="templates")
     app.extensions["shop"] = shop

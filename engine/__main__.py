@@ -19,7 +19,6 @@ from types import TracebackType
 from typing import BinaryIO, Final, NoReturn, TextIO, cast
 
 from engine import commands, options, terminal
-from engine import digest as digests
 from engine.digest import Digest
 from engine.errors import CommandError, EngineError
 from engine.events import Event, Progress
@@ -30,9 +29,6 @@ KITCHEN: Final = "local"
 DATA: Final = Path(".kitchen")
 MENU: Final = Path(__file__).parent.parent / "menu" / "layout"
 _PATIENCE = 1.0
-_BAR = 50
-_WIDE: Final = 110
-"""Columns of a terminal beyond which docker draws a bar beside the numbers."""
 _SETTLED: Final = frozenset({"waiting", "exists", "done"})
 _PIPE: Final = 141
 _INTERRUPTED: Final = 130
@@ -111,7 +107,7 @@ class Bars:
             columns, rows = shutil.get_terminal_size()
             moving = [event for event in self._lines.values() if event.phase not in _SETTLED][: max(1, rows - 2)]
             self.clear()
-            self._out.write("".join(bar(event, columns)[: columns - 1] + "\n" for event in moving))
+            self._out.write("".join(terminal.bar(event, columns)[: columns - 1] + "\n" for event in moving))
             self._out.flush()
             self._drawn = len(moving)
 
@@ -121,28 +117,6 @@ class Bars:
             self._out.write(f"\x1b[{self._drawn}A\x1b[J")
             self._out.flush()
             self._drawn = 0
-
-
-def bar(event: Progress, columns: int = 120) -> str:
-    """One layer's line: ``79650cf9cc01: Downloading [====>   ]  1.2MB/4.3MB``."""
-    phase = {
-        "waiting": "Waiting",
-        "downloading": "Downloading",
-        "verifying": "Verifying Checksum",
-        "downloaded": "Download complete",
-        "extracting": "Extracting",
-        "done": "Pull complete",
-        "exists": "Already exists",
-    }[event.phase]
-    line = f"{digests.short(event.digest)}: {phase}"
-    if not event.total or event.phase not in ("downloading", "extracting"):
-        return line
-    amount = f"{terminal.size(event.done, 4):>8}/{terminal.size(event.total, 4)}"
-    if columns <= _WIDE:
-        return f"{line} {amount}"
-    filled = min(_BAR, _BAR * event.done // event.total)
-    drawn = "=" * filled + (">" if filled < _BAR else "")
-    return f"{line} [{drawn:<{_BAR}}] {amount}"
 
 
 class _Parser(argparse.ArgumentParser):

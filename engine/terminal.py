@@ -20,6 +20,9 @@ from engine.events import Event
 
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
 _LEAST, _GAP = 10, 3
+_BAR: Final = 50
+_WIDE: Final = 110
+"""Columns of a terminal beyond which docker draws a bar beside the numbers."""
 _ACTION = re.compile(r"\{\{\s*(json\s+)?\.([A-Za-z0-9_.]*)\s*\}\}")
 _ESCAPES: Final = {r"\t": "\t", r"\n": "\n"}
 
@@ -30,6 +33,28 @@ def size(count: int, precision: int = 3) -> str:
     while value >= 1000 and unit < len(_UNITS) - 1:
         value, unit = value / 1000, unit + 1
     return f"{value:.{precision}g}{_UNITS[unit]}"
+
+
+def bar(event: facts.Progress, columns: int = 120) -> str:
+    """One layer's line: ``79650cf9cc01: Downloading [====>   ]  1.2MB/4.3MB``."""
+    phase = {
+        "waiting": "Waiting",
+        "downloading": "Downloading",
+        "verifying": "Verifying Checksum",
+        "downloaded": "Download complete",
+        "extracting": "Extracting",
+        "done": "Pull complete",
+        "exists": "Already exists",
+    }[event.phase]
+    line = f"{digests.short(event.digest)}: {phase}"
+    if not event.total or event.phase not in ("downloading", "extracting"):
+        return line
+    amount = f"{size(event.done, 4):>8}/{size(event.total, 4)}"
+    if columns <= _WIDE:
+        return f"{line} {amount}"
+    filled = min(_BAR, _BAR * event.done // event.total)
+    drawn = "=" * filled + (">" if filled < _BAR else "")
+    return f"{line} [{drawn:<{_BAR}}] {amount}"
 
 
 def age(then: str | None, now: datetime) -> str:

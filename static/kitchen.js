@@ -260,7 +260,9 @@
   let focused = "", beside = null;
   const able = (element) => element?.isConnected && element !== document.body && !element.disabled && element.checkVisibility();
   const controls = (part) => $$("button, a[href], summary, textarea, select", part).filter(able);
-  document.addEventListener("htmx:before:swap", () => {
+  const polls = (event) => event.detail?.ctx?.sourceElement?.id === "underway" && Boolean($("#underway"));  // how far a delivery is, not what it did
+  document.addEventListener("htmx:before:swap", (event) => {
+    if (polls(event) && !event.detail.ctx.hx?.retarget) return;
     const had = document.activeElement;
     const part = had?.closest("#kitchen > [id], #kitchen .left > [id]");
     focused = had?.id || "";
@@ -274,7 +276,8 @@
     const back = able(named) ? named : there?.[Math.max(0, Math.min(there.length - 1, beside.at))];
     back?.focus({ preventScroll: true });
   }
-  document.addEventListener("htmx:after:swap", () => {
+  document.addEventListener("htmx:after:swap", (event) => {
+    if (polls(event)) return;
     if (focused || beside || pressed) refocus();
     pressed = "";
     const told = $("#headline")?.textContent.trim() ?? "";

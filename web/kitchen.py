@@ -10,6 +10,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -33,16 +34,21 @@ from markupsafe import Markup
 from werkzeug.exceptions import Forbidden, RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
+from engine import archive, commands
+from engine.context import Local
 from engine.errors import CommandError, EngineError
+from engine.events import Event as Fact
 from engine.image import Recent
-from engine.journal import Journal, State
+from engine.journal import Done, Journal, State
 from web import completion, orders, state, welcome
+from web.deliveries import Deliveries, Delivery
 from web.guard import Guard, cookie_name, give_key
 from web.menu import Dish
 from web.scene import Looking, settle
 from web.slide import Theme, slide
 from web.terminals import Terminals
 from web.timeline import Step, timeline
+from web.uploads import ARCHIVE_MAX, ARCHIVE_SLACK, FORM_MEMORY, Uploaded
 from web.view import Drawn, Moved, still, view
 
 blueprint = Blueprint("kitchen", __name__)
@@ -67,6 +73,7 @@ class Shop:
     """Opens the journal's data once more, with times and ids of its own."""
     stopping: Event
     """Set once the server was told to stop: commands under way then end."""
+    deliveries: Deliveries
     drawn: Recent[tuple[str, Looking, bool], Drawn] = field(default_factory=lambda: Recent(DRAWN))
     """By state, by whom and what the address asks to see, and by whether there are forms."""
     times: Recent[tuple[str, str, str, Looking, bool], Markup] = field(default_factory=lambda: Recent(DRAWN))
@@ -139,6 +146,62 @@ def complete(kitchen: str) -> AnyResponse:
     line = request.args.get("line", "")[: shop.guard.limits.command]
     start, words = completion.complete(shop.journal.context, host, [dish.name for dish in shop.menu], line)
     return jsonify(start=start, words=words)
+
+
+@blueprint.get("/k/<kitchen>/delivery")
+def delivery(kitchen: str) -> AnyResponse:
+    """How far the kitchen's delivery has come, as a fragment; the whole kitchen once it has ended."""
+    shop = _shop()
+    head = shop.journal.head(kitchen)
+    under_way = shop.deliveries.of(kitchen)
+    if not _wants_fragment():
+        return redirect(url_for(".show", kitchen=kitchen), 303)
+    if under_way:
+        words = {"kitchen": kitchen, "looking": _looking_after(), "writable": _owns(kitchen)}
+        return make_response(render_template("_underway.html", delivery=under_way, **words))
+    lines = shop.terminals.lines(kitchen)
+    response = _page(head, mine=_owns(kitchen), moved="forward" if lines and lines[-1].events else "")
+    response.headers |= {"HX-Retarget": "#kitchen", "HX-Reswap": "outerMorph"}
+    return response
+
+
+@blueprint.post("/k/<kitchen>/cancel")
+def cancel(kitchen: str) -> AnyResponse:
+    """Stops the kitchen's delivery; nothing of it is kept."""
+    _own(kitchen)
+    under_way = _shop().deliveries.of(kitchen)
+    if under_way:
+        under_way.cancel()
+        under_way.ended.wait(_shop().deliveries.patience)
+    return _answer(kitchen)
+
+
+@blueprint.post("/k/<kitchen>/load")
+def load(kitchen: str) -> AnyResponse:
+    """Loads the archive in the form's field ``archive``: `docker save`'s, or an OCI layout in a tar."""
+    _own(kitchen)
+    request.max_content_length = ARCHIVE_MAX if (quota := _shop().journal.quota) is None else quota + ARCHIVE_SLACK
+    request.max_form_memory_size = FORM_MEMORY  # of what is looked at at once; the file itself goes to a temporary one
+    sent = request.files.get("archive")
+    if not sent or not sent.filename:
+        abort(400, "choose the file of an image first: `docker save` writes one")
+    return _run(kitchen, f"docker load -i {shlex.quote(sent.filename[-80:])}", ["load"], Uploaded(sent.stream))
+
+
+@blueprint.get("/k/<kitchen>/save/<path:name>.tar")
+def save(kitchen: str, name: str) -> AnyResponse:
+    """An image of the kitchen as `docker save` writes it, streamed; for ``docker load`` on a machine of one's own."""
+    context, host = _shop().journal.context, _shop().journal.head(kitchen).host
+    record = host.find_image(name)
+    if not record:
+        abort(404, f"this kitchen has no image {name[:200]}")
+    made = archive.save([(context.images[record.manifest], host.tags(record.id))], context.blobs)
+    response = Response(made.pieces, mimetype="application/x-tar")
+    response.content_length = made.size
+    response.headers.set(
+        "Content-Disposition", "attachment", filename=f"{name.replace('/', '-').replace(':', '-')}.tar"
+    )
+    return response
 
 
 @blueprint.post("/k/<kitchen>/<any(undo, redo):verb>")
@@ -271,20 +334,56 @@ def _words(typed: str) -> list[str]:
     return words[1:] if words[:1] == ["docker"] else words
 
 
-def _run(kitchen: str, typed: str, argv: list[str]) -> AnyResponse:
+def _run(kitchen: str, typed: str, argv: list[str], sent: Uploaded | None = None) -> AnyResponse:
     """One command, its outcome shown in the kitchen's terminal: the answer to its owner."""
     shop = _shop()
     with shop.guard.command(kitchen):
-        try:
-            if argv and argv[0] in OF_THE_KEEPER | {"fork"}:
-                raise CommandError(f"{argv[0]}: only who keeps the server may do that: python -m engine {argv[0]}")
-            done = shop.journal.do(kitchen, argv, cancelled=_until(time.monotonic() + shop.guard.limits.seconds))
-        except EngineError as error:
-            status = error.exit_code if isinstance(error, CommandError) else 1
-            shop.terminals.show(kitchen, typed, "", f"{error}\n", status)
-            return _answer(kitchen)
-    shop.terminals.show(kitchen, typed, done.out, done.err, done.status, done.events)
+        if commands.moves_blobs(argv):
+            done = _deliver(shop, kitchen, typed, argv, sent)
+        else:
+            done = carry_out(shop, kitchen, typed, argv, _until(time.monotonic() + shop.guard.limits.seconds))
+    if done is None:
+        return _answer(kitchen)
     return _answer(kitchen, done.state, "" if not done.changed else "back" if argv[0] == "undo" else "forward")
+
+
+def _deliver(shop: Shop, kitchen: str, typed: str, argv: list[str], sent: Uploaded | None) -> Done | None:
+    """A command that moves blobs, as a delivery, which is waited for a moment; None where it was refused or goes on."""
+    outcome: list[Done | None] = []
+
+    def work(delivery: Delivery) -> None:
+        with closing(sent) if sent else nullcontext():
+            outcome.append(carry_out(shop, kitchen, typed, argv, delivery.cancelled, delivery.tell, sent))
+
+    delivery = shop.deliveries.begin(kitchen, typed, work)
+    if delivery:
+        return outcome[0] if delivery.ended.wait(shop.deliveries.patience) and outcome else None
+    if sent:
+        sent.close()
+    shop.terminals.show(kitchen, typed, "", "another delivery is under way: wait for it, or stop it\n", 1)
+    return None
+
+
+def carry_out(
+    shop: Shop,
+    kitchen: str,
+    typed: str,
+    argv: list[str],
+    cancelled: Callable[[], bool],
+    progress: Callable[[Fact], None] | None = None,
+    local: Local | None = None,
+) -> Done | None:
+    """Runs a command and shows in the kitchen's terminal what it came to; None where it was refused."""
+    try:
+        if argv and argv[0] in OF_THE_KEEPER | {"fork"}:
+            raise CommandError(f"{argv[0]}: only who keeps the server may do that: python -m engine {argv[0]}")
+        done = shop.journal.do(kitchen, argv, cancelled=cancelled, progress=progress, local=local)
+    except EngineError as error:
+        status = error.exit_code if isinstance(error, CommandError) else 1
+        shop.terminals.show(kitchen, typed, "", f"{error}\n", status)
+        return None
+    shop.terminals.show(kitchen, typed, done.out, done.err, done.status, done.events)
+    return done
 
 
 def _until(deadline: float) -> Callable[[], bool]:
@@ -320,7 +419,8 @@ def _page(shown: State, *, mine: bool = False, past: bool = False, moved: Moved 
     lines = () if past else shop.terminals.lines(shown.kitchen)
     fresh = lines[-1].events if lines and moved == "forward" else ()
     drawn = _drawn(shown, settle(shown.host, _looking_after(), fresh), writable=mine)
-    seen = view(shown, drawn, _time(shown, drawn), lines, past=past, moved=moved)
+    under_way = None if past else shop.deliveries.of(shown.kitchen)
+    seen = view(shown, drawn, _time(shown, drawn), lines, past=past, moved=moved, delivery=under_way)
     template = "_kitchen.html" if _wants_fragment() else "kitchen.html"
     key = request.cookies.get(cookie_name(shown.kitchen)) if mine else None
     response = make_response(render_template(template, view=seen, key=key))

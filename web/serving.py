@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import signal
 import socket
 import threading
@@ -51,7 +52,8 @@ HEAD_MAX = 32 << 10
 GRACE_SECONDS = 3
 """How long answers under way may still take once the server was told to stop."""
 
-_TRANSFERS = "/v2/"
+_TRANSFERS = re.compile(r"/v2/|/k/[^/]+/(?:load$|save/)")
+"""Paths whose bodies are streamed, either way."""
 _CHUNKS_KEPT = 1024
 """Chunks of one answer that may wait for a slow reader, so that a page's thread never does."""
 
@@ -69,7 +71,7 @@ class Bridge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             _check(scope)
-            if scope["path"].startswith(_TRANSFERS):
+            if _TRANSFERS.match(scope["path"]):
                 await self._transfers(scope, _attentive(receive), send)
             else:
                 await self._pages(scope, _replay(await _whole(receive)), send)

@@ -19,6 +19,7 @@ from engine import terminal
 from engine.host import Container, Host
 from engine.journal import Journal, State
 from web import orders, scene, state
+from web.deliveries import Delivery
 from web.glossary import PARTS, Part
 from web.headline import Piece, Sentence, headline
 from web.menu import Dish
@@ -108,6 +109,8 @@ class KitchenView:
     """The terminal, oldest first."""
     time: Markup
     """The scrubber, `_time.html`."""
+    delivery: Delivery | None
+    """What is on its way to or from the kitchen."""
     parts: tuple[Part, ...] = PARTS
 
 
@@ -135,18 +138,26 @@ def still(journal: Journal, menu: Sequence[Dish], shown: State, looking: Looking
 
 
 def view(
-    shown: State, drawn: Drawn, time: Markup, lines: Sequence[Line], *, past: bool, moved: Moved = ""
+    shown: State,
+    drawn: Drawn,
+    time: Markup,
+    lines: Sequence[Line],
+    *,
+    past: bool,
+    moved: Moved = "",
+    delivery: Delivery | None = None,
 ) -> KitchenView:
     """The page of `shown`. `past` says that it is not where the kitchen stands, `moved` which way it has just gone."""
     return KitchenView(
         state=shown,
         past=past,
         drawn=drawn,
-        headline=_headline(shown, lines),
+        headline=_on_its_way(delivery) if delivery else _headline(shown, lines),
         events=Markup(facts.encode(shown.events).decode().replace("<", "\\u003c").replace("&", "\\u0026")),  # noqa: S704
         moved=moved,
         lines=tuple(lines) if past or lines else _told(shown),
         time=time,
+        delivery=delivery,
     )
 
 
@@ -174,6 +185,10 @@ def _subjects(host: Host, looking: Looking) -> tuple[Shown, ...]:
 
     names = [container.name for container in reversed([*host.containers.values()])]
     return tuple(one(name) for name in (*names, *sorted(host.references)))
+
+
+def _on_its_way(delivery: Delivery) -> Sentence:
+    return (Piece("On its way: "), Piece(terminal.ellipsis(delivery.typed, _REFUSED), "did"), Piece("."))
 
 
 def _headline(shown: State, lines: Sequence[Line]) -> Sentence:

@@ -1,6 +1,6 @@
 """Image archives: what `docker load` reads and `docker save` writes. See `loading` and `saving`."""
 
 from engine.archive.loading import Loaded, load
-from engine.archive.saving import save
+from engine.archive.saving import Archive, save
 
-__all__ = ["Loaded", "load", "save"]
+__all__ = ["Archive", "Loaded", "load", "save"]

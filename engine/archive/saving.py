@@ -5,14 +5,14 @@ layout are whole references, as a catalogue needs them. Stored bytes go in as th
 images give the same bytes. A story:
 
     with open("images.tar", "wb") as out:
-        save([(image, ["pizza/cheese:latest"])], blobs, out)
+        out.writelines(save([(image, ["pizza/cheese:latest"])], blobs).pieces)
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from typing import BinaryIO
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import msgspec
 from msgspec.structs import replace
@@ -29,11 +29,19 @@ from engine.spec import Descriptor, Index
 from engine.tar import Member
 
 
-def save(images: Iterable[tuple[Image, Sequence[str]]], blobs: BlobStore, out: BinaryIO) -> int:
-    """Write images, each with the references by which it goes in, as one archive; how many bytes that has.
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """An archive that is not written yet: how many bytes it will have, and those bytes, once, a piece at a time.
 
-    `Corrupt` where a stored blob is not what its digest says; what was written until then is no archive.
+    While it is read: `Corrupt` where a stored blob is not what its digest says; what came until then is no archive.
     """
+
+    size: int
+    pieces: Iterator[bytes]
+
+
+def save(images: Iterable[tuple[Image, Sequence[str]]], blobs: BlobStore) -> Archive:
+    """Images, each with the references by which it goes in, as one archive."""
     stored: dict[Digest, int] = {}
     entries: list[Descriptor] = []
     rows: list[Row] = []
@@ -43,11 +51,9 @@ def save(images: Iterable[tuple[Image, Sequence[str]]], blobs: BlobStore, out: B
         entry = Descriptor(media_type=image.manifest.media_type, digest=image.digest, size=size)
         entries += [replace(entry, annotations=_annotations(name)) for name in names] or [entry]
         rows.append(Row(_path(image.id), list(names) or None, [_path(layer.digest) for layer in image.layers]))
-    written = 0
-    for piece in _archive(stored, entries, rows, blobs):
-        out.write(piece)
-        written += len(piece)
-    return written
+    lead = b"".join(_lead(stored, entries, rows))
+    size = len(lead) + sum(len(_header(blob, n)) + n + tar.padding(n) for blob, n in stored.items()) + len(tar.END)
+    return Archive(size, _pieces(lead, stored, blobs))
 
 
 def _annotations(name: str) -> dict[str, str]:
@@ -60,21 +66,28 @@ def _path(digest: Digest) -> str:
     return f"blobs/{digests.algorithm(digest)}/{digests.encoded(digest)}"
 
 
-def _archive(
-    stored: dict[Digest, int], entries: list[Descriptor], rows: list[Row], blobs: BlobStore
-) -> Iterable[bytes]:
-    """The archive, a piece at a time: what describes it first, then the blobs by digest."""
+def _lead(stored: dict[Digest, int], entries: list[Descriptor], rows: list[Row]) -> Iterator[bytes]:
+    """What describes the blobs, and the directories that they stand in."""
     index = Index(schema_version=2, manifests=tuple(entries))
     yield from _file("oci-layout", msgspec.json.encode(spec.Layout("1.0.0")))
     yield from _file("index.json", msgspec.json.encode(index))
     yield from _file("manifest.json", msgspec.json.encode(rows))
     for directory in ("blobs", *sorted({f"blobs/{digests.algorithm(digest)}" for digest in stored})):
         yield tar.header(Member(kind="dir", name=f"{directory}/".encode(), mode=0o755))
+
+
+def _pieces(lead: bytes, stored: dict[Digest, int], blobs: BlobStore) -> Iterator[bytes]:
+    """The archive: what describes it first, then the blobs by digest."""
+    yield lead
     for digest in sorted(stored):
-        yield tar.header(Member(kind="file", name=_path(digest).encode(), size=stored[digest]))
+        yield _header(digest, stored[digest])
         yield from _checked(digest, stored[digest], blobs)
         yield bytes(tar.padding(stored[digest]))
     yield tar.END
+
+
+def _header(digest: Digest, size: int) -> bytes:
+    return tar.header(Member(kind="file", name=_path(digest).encode(), size=size))
 
 
 def _file(name: str, content: bytes) -> Iterable[bytes]:

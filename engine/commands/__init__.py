@@ -97,6 +97,15 @@ def find(argv: Sequence[str]) -> tuple[Verb, list[str]]:
     return GROUPS[name][rest[0]], rest[1:]
 
 
+def moves_blobs(argv: Sequence[str]) -> bool:
+    """Whether the command may bring or send blobs, and so take its time."""
+    try:
+        verb, _ = find(argv)
+    except UsageError:
+        return False
+    return verb.prepare is not None or verb.run is filing.LOAD.run
+
+
 def prepare(context: Context, host: Host, argv: Sequence[str]) -> Fetched | None:
     """What the verb must fetch before it runs; None for nothing."""
     if _asks_help(argv):

@@ -43,11 +43,12 @@ def _do_save(context: Context, host: Host, options: Options, _fetched: Fetched |
             raise invalid(word) or daemon_error(unknown)
         _, names = wanted.setdefault(record.id, (record, []))
         names += [name for name in host.tags(record.id) if name not in names and _asks_for(word, name)]
+    chosen = [(context.images[record.manifest], tuple(names)) for record, names in wanted.values()]
     with context.local.writer(options.value("output", "-")) as out:
-        chosen = [(context.images[record.manifest], tuple(names)) for record, names in wanted.values()]
-        size = archive.save(chosen, context.blobs, out)
+        made = archive.save(chosen, context.blobs)
+        out.writelines(made.pieces)
     named = tuple(name for _, names in wanted.values() for name in names)
-    return Outcome(host, (facts.ImageSaved(references=named, size=size),))
+    return Outcome(host, (facts.ImageSaved(references=named, size=made.size),))
 
 
 def _asks_for(word: str, name: str) -> bool:

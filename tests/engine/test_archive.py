@@ -505,10 +505,10 @@ def pizzas(layout: Builder, blobs: BlobStore, layers: LayerStore) -> list[Loaded
 
 
 def save(pizzas: Sequence[Loaded], blobs: BlobStore) -> bytes:
-    out = io.BytesIO()
-    size = archive.save([(pizza.image, pizza.references) for pizza in pizzas], blobs, out)
-    assert size == len(out.getvalue())
-    return out.getvalue()
+    made = archive.save([(pizza.image, pizza.references) for pizza in pizzas], blobs)
+    content = b"".join(made.pieces)
+    assert made.size == len(content)
+    return content
 
 
 def test_what_was_saved_is_loaded_as_it_was(pizzas: list[Loaded], blobs: BlobStore) -> None:
@@ -581,7 +581,7 @@ def test_a_blob_that_rotted_is_not_saved(layout: Builder, tmp_path: Path, damage
     file.chmod(0o644)
     file.write_bytes({"": content[:-1], "x": content + b"x", "flip": rotten}[damage])
     with pytest.raises(Corrupt, match=digest):
-        archive.save([(loaded[0].image, ["a:1"])], blobs, io.BytesIO())
+        b"".join(archive.save([(loaded[0].image, ["a:1"])], blobs).pieces)
 
 
 # Peers

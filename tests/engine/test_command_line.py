@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 
 from engine import __main__ as command_line
-from engine.__main__ import Bars, bar
+from engine.__main__ import Bars
 from engine.digest import Digest
 from engine.errors import CommandError
 from engine.events import Progress
 from engine.journal import Journal
+from engine.terminal import bar
 from menu import LAYOUT
 
 ROOT = Path(__file__).parents[2]

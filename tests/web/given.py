@@ -77,9 +77,13 @@ class Form:
         verb = self.action.rpartition("/")[2]
         if verb == "do":
             return self.fields.get("command", "")
-        return {"undo": "undo", "redo": "redo", "reset": "jump 0", "jump": f"jump {self.fields.get('state')}"}.get(
-            verb, ""
-        )
+        return {
+            "undo": "undo",
+            "redo": "redo",
+            "reset": "jump 0",
+            "jump": f"jump {self.fields.get('state')}",
+            "cancel": "cancel",
+        }.get(verb, "")
 
 
 class _Forms(HTMLParser):
@@ -203,6 +207,15 @@ class Visitor:
     def _follow(self, answer: TestResponse) -> None:
         assert answer.status_code == 303, re.findall(r'role="alert">([^<]*)', answer.text)
         self.here = answer.headers["Location"]
+
+    def send(self, path: str, fields: dict[str, object]) -> TestResponse:
+        """Posts a form with a file to a path of the kitchen."""
+        headers = {"Host": "localhost", "Origin": "http://localhost"}
+        return self.client.post(f"/k/{self.kitchen}{path}", data=fields, headers=headers)
+
+    def fragment(self, path: str) -> TestResponse:
+        """What htmx gets of a path of the kitchen."""
+        return self.get(f"/k/{self.kitchen}{path}", **{"HX-Request": "true", "HX-Request-Type": "partial"})
 
     def state(self) -> bytes:
         return self.get(f"/k/{self.kitchen}/state.json").data

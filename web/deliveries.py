@@ -1,0 +1,109 @@
+"""Deliveries: commands that move blobs, and so may take their time, run beside the pages.
+
+A kitchen's pull, push or load begins in a thread of this pool. A page waits for it a moment, since most end at once;
+after that the page shows how far it has come, and can stop it. What it did is told by whoever began it, in the same
+thread, before `ended` is set: who finds a delivery ended finds its outcome in place.
+
+    delivery = deliveries.begin("k1", "docker pull debian", work)
+    delivery.ended.wait(0.8)
+    deliveries.of("k1")              # the delivery while it is under way, else None
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from engine import terminal
+from engine.digest import Digest
+from engine.events import Event, Progress
+
+WORKERS: Final = 8
+"""Deliveries of all kitchens that move at once; others wait their turn."""
+PATIENCE: Final = 0.7
+"""Seconds that an answer waits for a delivery before it shows how far that has come."""
+LINES: Final = 12
+"""Blobs whose progress is shown."""
+_SETTLED: Final = frozenset({"exists", "done"})
+
+
+class Delivery:
+    """One command under way: what was typed, how far its blobs have come, and whether it is to end."""
+
+    def __init__(self, typed: str, stopping: threading.Event) -> None:
+        self.typed = typed
+        self.ended = threading.Event()
+        self._cancelled, self._stopping = threading.Event(), stopping
+        self._blobs: dict[Digest, Progress] = {}
+
+    def tell(self, event: Event) -> None:
+        """Hears of progress."""
+        if isinstance(event, Progress):
+            self._blobs[event.digest] = event
+
+    def cancel(self) -> None:
+        """Have it end; nothing of it is kept."""
+        self._cancelled.set()
+
+    def cancelled(self) -> bool:
+        """Whether it is to end: somebody wants that, or the server stops."""
+        return self._cancelled.is_set() or self._stopping.is_set()
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What docker's client would show of it: those that move first, at most `LINES`."""
+        blobs = sorted(self._blobs.copy().values(), key=lambda event: event.phase in _SETTLED)
+        return tuple(terminal.bar(event) for event in blobs[:LINES])
+
+    @property
+    def done(self) -> int:
+        """Bytes that have come."""
+        return sum(_come(event) for event in self._blobs.copy().values() if event.phase != "exists")
+
+    @property
+    def total(self) -> int:
+        """Bytes that are to come, as far as that is known."""
+        return sum(event.total for event in self._blobs.copy().values() if event.phase != "exists")
+
+
+def _come(event: Progress) -> int:
+    if event.phase == "waiting":
+        return 0
+    return min(event.done, event.total) if event.phase == "downloading" else event.total
+
+
+class Deliveries:
+    """The deliveries of all kitchens, one of each at a time. `stopping` ends all."""
+
+    patience = PATIENCE
+
+    def __init__(self, stopping: threading.Event) -> None:
+        self._stopping = stopping
+        self._pool = ThreadPoolExecutor(WORKERS, "delivery")
+        self._under_way: dict[str, Delivery] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, kitchen: str, typed: str, work: Callable[[Delivery], None]) -> Delivery | None:
+        """`work` begun in a thread of its own; None where the kitchen already has a delivery under way."""
+        delivery = Delivery(typed, self._stopping)
+        with self._lock:
+            if kitchen in self._under_way:
+                return None
+            self._under_way[kitchen] = delivery
+
+        def run() -> None:
+            try:
+                work(delivery)
+            finally:
+                with self._lock:
+                    del self._under_way[kitchen]
+                delivery.ended.set()
+
+        self._pool.submit(run)
+        return delivery
+
+    def of(self, kitchen: str) -> Delivery | None:
+        """What is under way to or from a kitchen."""
+        return self._under_way.get(kitchen)
