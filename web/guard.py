@@ -67,7 +67,9 @@ class Limits:
     command: int = 16 << 10
     """Characters of one command."""
     seconds: float = 20.0
-    """How long one command may run."""
+    """How long one command may run that moves no blobs."""
+    delivery_seconds: float = 1800.0
+    """How long one that moves blobs may take."""
     kitchens_a_minute: int = 120
     """Kitchens that one address may create or fork; a class behind one address shares it."""
     commands_a_second: int = 20

@@ -34,12 +34,11 @@ from markupsafe import Markup
 from werkzeug.exceptions import Forbidden, RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
-from engine import archive, commands
 from engine.context import Local
 from engine.errors import CommandError, EngineError
 from engine.events import Event as Fact
 from engine.image import Recent
-from engine.journal import Done, Journal, State
+from engine.journal import Done, Journal, State, moves_blobs
 from web import completion, orders, state, welcome
 from web.deliveries import Deliveries, Delivery
 from web.guard import Guard, cookie_name, give_key
@@ -191,11 +190,7 @@ def load(kitchen: str) -> AnyResponse:
 @blueprint.get("/k/<kitchen>/save/<path:name>.tar")
 def save(kitchen: str, name: str) -> AnyResponse:
     """An image of the kitchen as `docker save` writes it, streamed; for ``docker load`` on a machine of one's own."""
-    context, host = _shop().journal.context, _shop().journal.head(kitchen).host
-    record = host.find_image(name)
-    if not record:
-        abort(404, f"this kitchen has no image {name[:200]}")
-    made = archive.save([(context.images[record.manifest], host.tags(record.id))], context.blobs)
+    made = _shop().journal.archive(kitchen, name)
     response = Response(made.pieces, mimetype="application/x-tar")
     response.content_length = made.size
     response.headers.set(
@@ -338,8 +333,8 @@ def _run(kitchen: str, typed: str, argv: list[str], sent: Uploaded | None = None
     """One command, its outcome shown in the kitchen's terminal: the answer to its owner."""
     shop = _shop()
     with shop.guard.command(kitchen):
-        if commands.moves_blobs(argv):
-            done = _deliver(shop, kitchen, typed, argv, sent)
+        if moves_blobs(argv):
+            done = _deliver(kitchen, typed, argv, sent)
         else:
             done = carry_out(shop, kitchen, typed, argv, _until(time.monotonic() + shop.guard.limits.seconds))
     if done is None:
@@ -347,13 +342,16 @@ def _run(kitchen: str, typed: str, argv: list[str], sent: Uploaded | None = None
     return _answer(kitchen, done.state, "" if not done.changed else "back" if argv[0] == "undo" else "forward")
 
 
-def _deliver(shop: Shop, kitchen: str, typed: str, argv: list[str], sent: Uploaded | None) -> Done | None:
+def _deliver(kitchen: str, typed: str, argv: list[str], sent: Uploaded | None) -> Done | None:
     """A command that moves blobs, as a delivery, which is waited for a moment; None where it was refused or goes on."""
+    shop = _shop()
+    late = _until(time.monotonic() + shop.guard.limits.delivery_seconds)
     outcome: list[Done | None] = []
 
     def work(delivery: Delivery) -> None:
         with closing(sent) if sent else nullcontext():
-            outcome.append(carry_out(shop, kitchen, typed, argv, delivery.cancelled, delivery.tell, sent))
+            cancelled = lambda: late() or delivery.cancelled()  # noqa: E731
+            outcome.append(carry_out(shop, kitchen, typed, argv, cancelled, delivery.tell, sent))
 
     delivery = shop.deliveries.begin(kitchen, typed, work)
     if delivery:

@@ -16,6 +16,7 @@ stay within its quota; what a running command stores or finds is not swept (rule
 kitchen are kept: a new one lets the oldest go.
 """
 
+from engine.commands import moves_blobs
 from engine.journal.journal import KEEP, QUOTA, Journal
 from engine.journal.values import (
     Done,
@@ -49,4 +50,5 @@ __all__ = [
     "KitchenUnknown",
     "State",
     "StateUnknown",
+    "moves_blobs",
 ]

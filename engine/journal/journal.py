@@ -17,12 +17,13 @@ from typing import Final
 from filelock import FileLock
 from sqlalchemy import Connection, delete, exc, insert, select
 
-from engine import commands, registries, terminal
+from engine import archive, commands, registries, terminal
 from engine import host as hosts
+from engine.archive import Archive
 from engine.blobs import GRACE, BlobStore, DirectoryBlobs
 from engine.context import Context, Local, Nowhere, Outcome
 from engine.digest import Digest
-from engine.errors import CommandError
+from engine.errors import CommandError, ManifestUnknown
 from engine.events import AnyEvent, Event
 from engine.host import Host
 from engine.image import Images, Recent
@@ -240,6 +241,14 @@ class Journal:
             if not state or len(found) != 1:
                 raise StateUnknown(state)
             return self._move(db, kitchen, head, found[0])
+
+    def archive(self, kitchen: str, name: str) -> Archive:
+        """An image of the kitchen, with all its tags, as `docker save` writes it; `ManifestUnknown`."""
+        host = self.head(kitchen).host
+        record = host.find_image(name)
+        if not record:
+            raise ManifestUnknown(name)
+        return archive.save([(self.context.images[record.manifest], host.tags(record.id))], self.blobs)
 
     # Keeping house
 

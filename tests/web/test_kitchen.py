@@ -279,7 +279,7 @@ def test_verbs_over_everybodys_data_are_the_keepers(visitor: Visitor, verb: str)
 
 
 def test_a_command_ends_when_its_time_is_up(make_app: Callable[..., Flask]) -> None:
-    visitor = Visitor(make_app(limits=Limits(seconds=0)))
+    visitor = Visitor(make_app(limits=Limits(delivery_seconds=0)))
     visitor.open()
     visitor.type("docker pull pizza/cheese")
     assert "cancelled" in visitor.said().text
