@@ -11,6 +11,7 @@ It knows no web framework and no pizza. Modules form a ladder, each importing on
     layerstore                              layers by diff_id, read once
     union, upper, content, nodes, merged    many layers seen as one tree; a container's change set on top
     writable, snapshot, diff                changing it as the kernel's overlayfs would; telling what was changed
+    database                                tables and durable transactions
     image                                   manifest, config and layers as one value
     platforms, transfer                     which image of an index to take; how an image comes in
     registry, ocilayout                     the distribution API; a directory or archive of images behind it

@@ -21,7 +21,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Generator, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
@@ -61,6 +61,12 @@ class BlobStore(Protocol):
 
         Where `size` or `digest` is given the bytes must have them: `SizeMismatch` (checked first, and as soon as the
         stream is too long), `DigestMismatch`. On any error nothing is kept. A blob held already has its age renewed.
+        """
+
+    def adopt(self, file: Path, digest: Digest) -> None:
+        """Hold, durably, the bytes of a file that its caller has checked to be `digest`; the file is gone afterwards.
+
+        No second copy is made where the file lies on the store's own file system.
         """
 
     def renew(self, digest: Digest) -> bool:
@@ -139,6 +145,11 @@ class MemoryBlobs(BlobStore):
             self._blobs[actual] = (kept.getvalue(), time.time())
         return actual
 
+    def adopt(self, file: Path, digest: Digest) -> None:
+        with self._lock:
+            self._blobs[digest] = (file.read_bytes(), time.time())
+        file.unlink()
+
     def renew(self, digest: Digest) -> bool:
         with self._lock:
             if digest in self._blobs:
@@ -216,6 +227,12 @@ class DirectoryBlobs(BlobStore):
             temporary.unlink(missing_ok=True)
         return actual
 
+    def adopt(self, file: Path, digest: Digest) -> None:
+        with file.open("r+b") as stream:
+            os.fsync(stream.fileno())
+        self._adopt(file, digest)
+        file.unlink(missing_ok=True)  # it is still there where the blob was held
+
     def renew(self, digest: Digest) -> bool:
         file = self._file(digest)
         if not file.exists():  # most are new, and a lock is dear
@@ -262,6 +279,17 @@ def _touch(file: Path) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def pieces(stream: BinaryIO, start: int, stop: int) -> Generator[bytes, None, None]:
+    """The bytes of a seekable file from `start` to `stop`, a piece at a time; others may move it meanwhile."""
+    while start < stop:
+        stream.seek(start)
+        chunk = stream.read(min(CHUNK, stop - start))
+        if not chunk:
+            return
+        start += len(chunk)
+        yield chunk
 
 
 def sync_directory(path: Path) -> None:

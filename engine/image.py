@@ -195,6 +195,11 @@ class Recent(Generic[K, V]):
         self.put(key, value)
         return value
 
+    def drop(self, key: K) -> None:
+        """Keep the value of `key` no longer."""
+        with self._lock:
+            self._values.pop(key, None)
+
     def put(self, key: K, value: V) -> None:
         """Keep `value`, whatever was kept of `key`."""
         with self._lock:

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from engine import digest as digests
 from engine import reference as references
 from engine import spec
-from engine.blobs import CHUNK
+from engine.blobs import pieces
 from engine.digest import Digest
 from engine.errors import (
     BlobUnknown,
@@ -31,7 +31,8 @@ from engine.errors import (
     ManifestUnknown,
     NameUnknown,
 )
-from engine.registry import Content
+from engine.registry import Content, Referrer
+from engine.registry.documents import facts
 from engine.spec import Descriptor, Index
 
 _DOCUMENTS: Final = spec.MANIFESTS | spec.INDEXES
@@ -70,22 +71,12 @@ class Directory:
             raise Corrupt(f"{name} cannot be read: {error.strerror}") from error
 
 
-def pieces(stream: BinaryIO, start: int, stop: int) -> Generator[bytes, None, None]:
-    """The bytes of a seekable file from `start` to `stop`, a piece at a time; others may move it meanwhile."""
-    while start < stop:
-        stream.seek(start)
-        chunk = stream.read(min(CHUNK, stop - start))
-        if not chunk:
-            return
-        start += len(chunk)
-        yield chunk
-
-
 class _Reach(NamedTuple):
-    """What a repository's tags reach: `manifests` and indexes, and the `blobs` that they need."""
+    """What a repository's tags reach: `manifests` and indexes, the `blobs` that they need, referrers by subject."""
 
     manifests: dict[Digest, Descriptor]
     blobs: set[Digest]
+    subjects: dict[Digest, list[Referrer]]
 
 
 class Layout:
@@ -136,13 +127,13 @@ class Layout:
 
     # A catalogue
 
-    def repositories(self) -> list[str]:
-        """Names of all repositories, sorted."""
-        return sorted(self._tagged)
+    def repositories(self, last: str = "", count: int | None = None) -> list[str]:
+        """Names of repositories."""
+        return sorted(name for name in self._tagged if name > last)[:count]
 
-    def tags(self, repository: str) -> list[str]:
-        """Its tags, sorted; `NameUnknown`."""
-        return sorted(self._tags(repository))
+    def tags(self, repository: str, last: str = "", count: int | None = None) -> list[str]:
+        """Its tags; `NameUnknown`."""
+        return sorted(tag for tag in self._tags(repository) if tag > last)[:count]
 
     def manifest(self, repository: str, target: Digest | str) -> Content:
         """A manifest or index, by tag or digest, under the media type that its descriptor gives it."""
@@ -156,6 +147,22 @@ class Layout:
         if digest not in self._reach(repository).blobs:
             raise BlobUnknown(digest)
         return self._content(digest, "application/octet-stream")
+
+    def find(self, digest: Digest) -> Content | None:
+        """A blob that any repository shows."""
+        for repository in self._tagged:
+            if digest in self._reach(repository).blobs and digest in self:
+                return self.blob(repository, digest)
+        return None
+
+    def referrers(
+        self, repository: str, subject: Digest, artifact_type: str = "", last: str = ""
+    ) -> Iterator[Referrer]:
+        """Those of the repository's manifests whose subject this is."""
+        found = self._reach(repository).subjects.get(subject, ())
+        for referrer in sorted(found, key=lambda one: one.digest):
+            if referrer.digest > last and artifact_type in ("", referrer.artifact_type):
+                yield referrer
 
     def _content(self, digest: Digest, media_type: str) -> Content:
         name = _name(digest)
@@ -176,7 +183,7 @@ class Layout:
 
     def _survey(self, roots: Iterable[Descriptor]) -> tuple[_Reach, bool]:
         """What the tags reach, and whether a document on the way could not be read: its reader will be told."""
-        found, damaged = _Reach({}, set()), False
+        found, damaged = _Reach({}, set(), {}), False
         waiting = list(roots)
         while waiting:
             descriptor = waiting.pop()
@@ -186,10 +193,15 @@ class Layout:
             if descriptor.media_type not in _DOCUMENTS:
                 continue
             try:
-                document = spec.manifest_or_index(self.read(descriptor.digest), descriptor.media_type)
+                content = self.read(descriptor.digest)
+                document = spec.manifest_or_index(content, descriptor.media_type)
+                said = facts(content, descriptor.media_type)
             except EngineError:
                 damaged = True
                 continue
+            if said.subject:
+                told = (descriptor.digest, descriptor.media_type, len(content), said.artifact_type, said.annotations)
+                found.subjects.setdefault(said.subject, []).append(Referrer(*told))
             if isinstance(document, Index):
                 waiting.extend(document.manifests)
             else:

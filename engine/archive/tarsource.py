@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from engine import tar
-from engine.blobs import CHUNK
+from engine.blobs import CHUNK, pieces
 from engine.compression import decompress, recognise
 from engine.errors import LimitExceeded, MalformedDocument, MalformedLayer
-from engine.ocilayout import pieces
 from engine.tar import Member
 
 UNPACKED_MAX: Final = 8 << 30

@@ -43,6 +43,7 @@ from engine.journal.values import (
 )
 from engine.journal.verbs import JOURNAL_VERBS
 from engine.layerstore import LayerStore
+from engine.registry import Limits, Store, keeping
 
 QUOTA: Final = 64 << 20
 """Bytes of blobs that all kept states of one kitchen may reach."""
@@ -66,6 +67,7 @@ class Journal:
         ids: Callable[[], str] = lambda: secrets.token_hex(32),
         quota: int | None = QUOTA,
         keep: int = KEEP,
+        pushing: Limits | None = None,
     ) -> None:
         data.mkdir(parents=True, exist_ok=True)
         self.blobs: BlobStore = DirectoryBlobs(data / "blobs")
@@ -82,6 +84,7 @@ class Journal:
         self._db = Database(data / "journal.db")
         self._rows = Rows(self._reach, quota, keep)
         self._leases = Leases(data / "leases")
+        self.registry = Store(data, self.blobs, lease=self._leases.hold, limits=pushing)
         self._turns = data / "turns"
         self._turns.mkdir(exist_ok=True)
         self._locks: Recent[str, FileLock] = Recent(256)
@@ -89,6 +92,7 @@ class Journal:
 
     def close(self) -> None:
         """Close every connection; the journal is not used again."""
+        self.registry.close()
         self._db.close()
 
     # Kitchens
@@ -253,7 +257,8 @@ class Journal:
     # Keeping house
 
     def sweep(self, *, grace: float = GRACE) -> dict[Digest, int]:
-        """Forget the host values and blobs that no kept state of any kitchen reaches; the blobs gone, with sizes.
+        """Forget the host values and blobs that neither a kept state of any kitchen nor the registry reaches; the blobs
+        gone, with sizes.
 
         None that is younger than `grace` seconds, or than the oldest running command, which may yet want it. Who runs
         is asked first and what is kept after that: a command that ends in between is found among these.
@@ -262,11 +267,11 @@ class Journal:
         with self._db.writing() as db:
             db.execute(delete(HOSTS).where(HOSTS.c.digest.not_in(select(STATES.c.host))))
             kept = frozenset(db.execute(select(HOLDINGS.c.digest).distinct()).scalars())
-        return self.blobs.sweep(kept, grace=grace)
+        return self.blobs.sweep(kept | keeping.sweep(self.registry, grace), grace=grace)
 
     def check(self) -> list[str]:
         """Every fault of the data directory, in words; none where all is well (`fsck`)."""
-        return list(check.faults(self._db, self.blobs, self._reach))
+        return [*check.faults(self._db, self.blobs, self._reach), *keeping.faults(self.registry)]
 
     # Within
 

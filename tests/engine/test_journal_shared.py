@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
+from engine import database
 from engine import events as facts
 from engine import host as hosts
 from engine.digest import Digest
@@ -30,7 +31,6 @@ from engine.journal import (
     JournalFailed,
     KitchenTaken,
     StateUnknown,
-    schema,
 )
 from menu import LAYOUT
 
@@ -184,7 +184,7 @@ def test_writers_wait_for_one_another_from_their_first_step_on(data: Path, journ
 def test_a_journal_that_stays_busy_says_so_and_pages_are_read_meanwhile(
     data: Path, journal: Journal, open_: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema, "PATIENCE", 0.1)
+    monkeypatch.setattr(database, "PATIENCE", 0.1)
     hasty = open_()
     with closing(sqlite3.connect(data / "journal.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

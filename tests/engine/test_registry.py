@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from engine.digest import Digest
 from engine.errors import BlobUnknown, Corrupt, EngineError, LimitExceeded, MalformedDocument, ManifestUnknown
 from engine.ocilayout import Directory, Layout
-from engine.registry import PAGE_MAX, Content, Registry, Request
+from engine.registry import PAGE_MAX, Content, Referrer, Registry, Request
 from tests.engine.oci import TYPES, Builder, body, digest_of, error, get, tarball
 
 HEADERS = st.sampled_from(["range", "if-range", "if-none-match", "accept"])
@@ -33,11 +33,19 @@ def serve(layout: Builder) -> Registry:
 class Nothing:
     """A catalogue that must not be asked."""
 
-    def repositories(self) -> Sequence[str]:
+    def repositories(self, last: str = "", count: int | None = None) -> Sequence[str]:
         raise AssertionError
 
-    def tags(self, repository: str) -> Sequence[str]:
+    def tags(self, repository: str, last: str = "", count: int | None = None) -> Sequence[str]:
         raise AssertionError(repository)
+
+    def referrers(
+        self, repository: str, subject: Digest, artifact_type: str = "", last: str = ""
+    ) -> Sequence[Referrer]:
+        raise AssertionError(repository, subject)
+
+    def find(self, digest: Digest) -> Content | None:
+        raise AssertionError(digest)
 
     def manifest(self, repository: str, target: Digest | str) -> Content:
         raise AssertionError(repository, target)
@@ -52,11 +60,11 @@ class Names(Nothing):
     def __init__(self, *names: str) -> None:
         self._names = names
 
-    def repositories(self) -> Sequence[str]:
-        return self._names
+    def repositories(self, last: str = "", count: int | None = None) -> Sequence[str]:
+        return [name for name in self._names if name > last][:count]
 
-    def tags(self, repository: str) -> Sequence[str]:
-        return self._names
+    def tags(self, repository: str, last: str = "", count: int | None = None) -> Sequence[str]:
+        return self.repositories(last, count)
 
     def manifest(self, repository: str, target: Digest | str) -> Content:
         raise ManifestUnknown(target)

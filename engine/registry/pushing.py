@@ -1,0 +1,153 @@
+"""Uploads and mounts over HTTP (distribution-spec, pushing blobs)."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import Final
+
+from engine import digest as digests
+from engine import reference as references
+from engine.digest import Digest
+from engine.errors import EngineError
+from engine.registry.access import Caller
+from engine.registry.catalogue import Catalogue, Content
+from engine.registry.messages import Request, Response, empty
+from engine.registry.store import Store
+from engine.registry.uploads import Span, Uploads
+from engine.registry.values import BadChunk, OutOfOrder, UploadUnknown
+
+_SPAN: Final = re.compile(r"(?:bytes[ =])?(\d{1,19})-(\d{1,19})(?:/(?:\d{1,19}|\*))?")
+_UPLOAD: Final = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:&digest=(\w+:\w+))?")
+"""An upload's id. Some clients append ``&digest=`` to a Location that has no query."""
+
+
+class Pushing:
+    """The uploads of a store. A blob may be mounted from the `menu` too, whose bytes are then copied into the store."""
+
+    def __init__(self, store: Store, menu: Catalogue | None) -> None:
+        self._store, self._menu, self._uploads = store, menu, Uploads(store)
+
+    def begin(self, request: Request, name: str, caller: Caller) -> Response:
+        """POST: mount a blob, take it whole, or open an upload."""
+        asked = request.asked
+        if "mount" in asked:
+            digest = digests.parse(asked["mount"])
+            if self._mount(name, digest, asked.get("from")):
+                return _created(request, name, digest)
+        wanted = digests.parse(asked["digest"]) if "digest" in asked and "mount" not in asked else None
+        upload = self._uploads.begin(name, caller.namespace)
+        if wanted is None:
+            return _accepted(request, 202, name, upload, 0)
+        try:
+            self._uploads.append(upload, name, request.body, _span(request, 0))
+            self._uploads.finish(upload, name, wanted)
+        except BaseException:
+            self._forget(upload, name)
+            raise
+        return _created(request, name, wanted)
+
+    def status(self, request: Request, name: str, target: str) -> Response:
+        """GET: how far an upload is."""
+        upload, _ = _parse(target)
+        return _accepted(request, 204, name, upload, self._uploads.offset(upload, name))
+
+    def add(self, request: Request, name: str, target: str) -> Response:
+        """PATCH: a chunk, or a stream without a length."""
+        upload, _ = _parse(target)
+        try:
+            end = self._uploads.append(upload, name, request.body, _span(request))
+        except OutOfOrder as error:
+            raise self._placed(request, name, upload, error) from error
+        return _accepted(request, 202, name, upload, end)
+
+    def finish(self, request: Request, name: str, target: str) -> Response:
+        """PUT: the last chunk, if any, and what the whole must be."""
+        upload, appended = _parse(target)
+        digest = digests.parse(request.asked.get("digest", appended))
+        try:
+            self._uploads.append(upload, name, request.body, _span(request))
+        except OutOfOrder as error:
+            raise self._placed(request, name, upload, error) from error
+        self._uploads.finish(upload, name, digest)
+        return _created(request, name, digest)
+
+    def cancel(self, name: str, target: str) -> Response:
+        """DELETE: an upload that nobody goes on with."""
+        upload, _ = _parse(target)
+        self._uploads.cancel(upload, name)
+        return empty(204)
+
+    # Within
+
+    def _mount(self, name: str, digest: Digest, source: str | None) -> bool:
+        """Whether `source`, or anybody where that is None, shows the blob, and now `name` does too."""
+        if source is not None and not references.is_repository(source):
+            return False
+        if self._shown(self._menu, digest, source) is None and self._shown(self._store, digest, source) is None:
+            return False
+        if self._store.link(name, digest):
+            return True
+        content = self._shown(self._menu, digest, source)
+        if content is None:
+            return False
+        self._store.bring(content)
+        return self._store.link(name, digest)
+
+    def _shown(self, catalogue: Catalogue | None, digest: Digest, source: str | None) -> Content | None:
+        if catalogue is None:
+            return None
+        try:
+            return catalogue.find(digest) if source is None else catalogue.blob(source, digest)
+        except EngineError:
+            return None
+
+    def _forget(self, upload: str, name: str) -> None:
+        with suppress(UploadUnknown):  # what was wrong with its bytes has ended it already
+            self._uploads.cancel(upload, name)
+
+    def _placed(self, request: Request, name: str, upload: str, error: OutOfOrder) -> OutOfOrder:
+        """The same refusal, with the place where the client may go on."""
+        error.headers = _place(request, name, upload, error.offset)
+        return error
+
+
+def _parse(target: str) -> tuple[str, str]:
+    """An upload's id, and the digest that was appended to it, if any."""
+    found = _UPLOAD.fullmatch(target)
+    if not found:
+        raise UploadUnknown(target)
+    return found[1], found[2] or ""
+
+
+def _span(request: Request, begin: int | None = None) -> Span | None:
+    """What the headers say of where a chunk lies; `BadChunk` where they say two things. A length alone binds nobody:
+    the server has held the client to it."""
+    said = request.headers.get("content-range", "")
+    length = request.headers.get("content-length", "")
+    if not said:
+        return Span(begin, begin + int(length)) if begin is not None and length.isdecimal() else None
+    found = _SPAN.fullmatch(said.strip())
+    if not found:
+        raise BadChunk(f"Content-Range {said[:60]!r} is no first-last")
+    span = Span(int(found[1]), int(found[2]) + 1)
+    if span.stop <= span.begin or (length.isdecimal() and int(length) != span.stop - span.begin):
+        raise BadChunk(f"Content-Range {said[:60]} and Content-Length {length[:20]} disagree")
+    return span
+
+
+def _accepted(request: Request, status: int, name: str, upload: str, offset: int) -> Response:
+    return empty(status, **_place(request, name, upload, offset))
+
+
+def _place(request: Request, name: str, upload: str, offset: int) -> dict[str, str]:
+    """Headers that say where an upload goes on; ``0-0`` for an empty one, which HTTP cannot say otherwise."""
+    return {
+        "location": request.address(f"/v2/{name}/blobs/uploads/{upload}"),
+        "range": f"0-{max(offset - 1, 0)}",
+        "docker-upload-uuid": upload,
+    }
+
+
+def _created(request: Request, name: str, digest: Digest) -> Response:
+    return empty(201, location=request.address(f"/v2/{name}/blobs/{digest}"), docker_content_digest=digest)
