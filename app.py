@@ -25,8 +25,10 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.wrappers import Response as AnyResponse
 
 from engine import digest, terminal
+from engine.addresses import Addresses, public
 from engine.errors import EngineError
 from engine.journal import Journal
+from engine.network import Network
 from web import kitchen, markup, menu, pizza, serving
 from web.compress import compress
 from web.deliveries import Deliveries
@@ -47,11 +49,13 @@ def create_app(
     menu_layout: Path | None = MENU,
     names: Sequence[str] = (),
     limits: Limits | None = None,
+    network: Network | None = None,
     clock: Callable[[], datetime] | None = None,
     ids: Callable[[], str] | None = None,
     stopping: threading.Event | None = None,
 ) -> Flask:
-    """The pages over the kitchens of `data`. `clock` and `ids` take the place of time and chance, for tests and talks.
+    """The pages over the kitchens of `data`. `network` is how visitors may reach other registries, None for not at all.
+    `clock` and `ids` take the place of time and chance, for tests and talks.
 
     Raises `EngineError` where the menu is no OCI layout, `OSError` where `data` cannot be used.
     """
@@ -60,7 +64,7 @@ def create_app(
     _try_writing(data)
     stopping = stopping or threading.Event()
     shop = Shop(
-        journal=Journal(data, menu=menu_layout, **chance),
+        journal=Journal(data, menu=menu_layout, network=network, **chance),
         guard=Guard(limits or Limits(), tuple(names)),
         menu=dishes,
         terminals=Terminals(),
@@ -138,12 +142,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--menu", type=Path, default=MENU, metavar="LAYOUT", help="the OCI layout that pulls come from")
     parser.add_argument("--name", action="append", default=[], help="a host name that this server is reached under")
+    parser.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="let visitors pull from and push to registries of the open internet; never of this machine or network",
+    )
     asked = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     stopping = threading.Event()
     try:
-        app = create_app(asked.data, menu_layout=asked.menu, names=(asked.host, *asked.name), stopping=stopping)
+        app = create_app(
+            asked.data,
+            menu_layout=asked.menu,
+            names=(asked.host, *asked.name),
+            network=Network(Addresses(public)) if asked.allow_remote else None,
+            stopping=stopping,
+        )
     except EngineError as error:
         parser.error(f"argument --menu: {error}")
     except OSError as error:

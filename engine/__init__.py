@@ -13,10 +13,13 @@ It knows no web framework and no pizza. Modules form a ladder, each importing on
     writable, snapshot, diff                changing it as the kernel's overlayfs would; telling what was changed
     database                                tables and durable transactions
     image                                   manifest, config and layers as one value
-    platforms, transfer                     which image of an index to take; how an image comes in
+    platforms, together, transfer           which image of an index to take; how an image comes in
     registry, ocilayout                     the distribution API; a directory or archive of images behind it
     shell, archive, usage                   what reads or edits images and trees
+    addresses, credentials, authorization   which machines may be reached; who one is to a registry
     remote                                  a registry seen from the client's side
+    pull, push                              an image comes from a registry; one goes to it
+    network                                 the transport to one over HTTP
     registries                              which registry answers for a reference
     host                                    the Docker host as one immutable value
     context                                 what a command is given beside the host

@@ -19,17 +19,19 @@ from types import TracebackType
 from typing import BinaryIO, Final, NoReturn, TextIO, cast
 
 from engine import commands, options, terminal
+from engine.credentials import Credentials
 from engine.digest import Digest
 from engine.errors import CommandError, EngineError
 from engine.events import Event, Progress
 from engine.journal import JOURNAL_VERBS, Journal
+from engine.network import Network
 
 KITCHEN: Final = "local"
 """The kitchen that the command line works on."""
 DATA: Final = Path(".kitchen")
 MENU: Final = Path(__file__).parent.parent / "menu" / "layout"
 _PATIENCE = 1.0
-_SETTLED: Final = frozenset({"waiting", "exists", "done"})
+_SETTLED: Final = frozenset({"waiting", "exists", "done", "preparing", "pushed", "present", "mounted"})
 _PIPE: Final = 141
 _INTERRUPTED: Final = 130
 """Exit codes as a shell tells them of a process that died of SIGPIPE, of SIGINT."""
@@ -140,13 +142,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="where the host is kept (%(default)s)")
     parser.add_argument("--menu", type=Path, default=MENU, metavar="LAYOUT", help="the OCI layout that pulls come from")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="VERB …", help="docker's verb and its words")
+    parser.add_argument("--offline", action="store_true", help="reach no registry but the menu")
     asked = parser.parse_args(argv)
     bars = Bars(cast(TextIO, sys.stderr)) if sys.stderr.isatty() else None
     try:
         if not asked.command:
             parser.print_help()
             return _said("", "", 0)
-        return _run(asked.data, asked.menu, asked.command, bars)
+        return _run(asked, bars)
     except BrokenPipeError:  # who read has gone, as `head` does; docker's client dies of that
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE
@@ -158,10 +161,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(bars, f"Error: {error}", 1)
 
 
-def _run(data: Path, menu: Path, command: list[str], bars: Bars | None) -> int:
-    with closing(Journal(data, menu=menu, quota=None)) as journal:
+def _run(asked: argparse.Namespace, bars: Bars | None) -> int:
+    network = None if asked.offline else Network(credentials=Credentials(asked.data / "credentials.json"))
+    with closing(Journal(asked.data, menu=asked.menu, quota=None, network=network)) as journal:
         journal.enter(KITCHEN)
-        done = journal.do(KITCHEN, command, local=Files(), progress=bars)
+        done = journal.do(KITCHEN, asked.command, local=Files(), progress=bars)
     if bars:
         bars.clear()
     return _said(done.out, done.err, done.status)

@@ -19,8 +19,8 @@ from engine.events import Event
 from engine.host import Container, Host
 from engine.image import Images, Recent
 from engine.layerstore import LayerStore
-from engine.reference import Reference
-from engine.remote import Remote
+from engine.network import Network
+from engine.registries import Registries
 from engine.snapshot import Limits, Snapshot
 from engine.upper import EMPTY, ENCODED_MAX, Upper
 
@@ -60,12 +60,14 @@ def _ignore(_event: Event) -> None:
 
 @dataclass(frozen=True)
 class Context:
-    """See the module. `room` is how many bytes of new blobs may still be held, None for no bound."""
+    """See the module. `network` is None where nothing outside is reached. `room` is how many bytes of new blobs may
+    still be held, None for no bound."""
 
     blobs: BlobStore
     layers: LayerStore
     images: Images
-    registry: Callable[[Reference], Remote]
+    registry: Registries
+    network: Network | None = None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ids: Callable[[], str] = lambda: token_hex(32)
     progress: Callable[[Event], None] = _ignore

@@ -8,6 +8,9 @@ HTTP `status`, and one sentence that says what is wrong, where, and what to do a
     ├── DigestMismatch, SizeMismatch             bytes that are not what was promised
     ├── BlobUnknown, ManifestUnknown, NameUnknown, Unsupported
     ├── MalformedLayer, MalformedDocument        a tar or a JSON document that breaks a rule
+    ├── Unreachable                              no answer came from another machine
+    │   └── Interrupted                          one came, and broke off
+    ├── Unauthorized, Denied                     a registry wants another login, or none would do
     ├── LimitExceeded                            more bytes, entries, depth or time than is allowed
     ├── FileError                                a POSIX error on a path of a container, by its errno
     ├── CommandError                             docker's daemon would refuse: no such image, conflict, …
@@ -122,6 +125,43 @@ class Unsupported(EngineError):
     def __init__(self, what: str) -> None:
         self.what = what
         super().__init__(f"unsupported: {what}")
+
+
+class Unreachable(EngineError):
+    """No answer, or no whole one, came from another machine: `asked` of what address, and `why`."""
+
+    code = "UNREACHABLE"
+    status = 502
+
+    def __init__(self, asked: str, why: str) -> None:
+        self.asked, self.why = asked, why
+        super().__init__(f"{asked}: {why}")
+
+
+class Interrupted(Unreachable):
+    """The connection broke within an answer's body; what came before is good."""
+
+
+class Unauthorized(EngineError):
+    """A registry wants a login that it has not got; `said` are its own words, if any."""
+
+    code = "UNAUTHORIZED"
+    status = 401
+
+    def __init__(self, said: str = "") -> None:
+        self.said = said
+        super().__init__(f"unauthorized: {said or 'authentication required'}")
+
+
+class Denied(EngineError):
+    """A registry knows who asks, and does not let them; `said` are its own words, if any."""
+
+    code = "DENIED"
+    status = 403
+
+    def __init__(self, said: str = "") -> None:
+        self.said = said
+        super().__init__(f"denied: {said or 'requested access to the resource is denied'}")
 
 
 class MalformedLayer(EngineError):

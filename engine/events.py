@@ -7,7 +7,7 @@ regular-file bytes (rule 27). Paths are absolute text (`display`), digests whole
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -79,16 +79,96 @@ class ImagePulled(Event, frozen=True, kw_only=True, tag=True):
     avoided: int
 
 
-class Progress(Event, frozen=True, kw_only=True, tag=True):
-    """How far a transfer or an unpacking has come. Told while it runs, kept nowhere."""
+class PushStarted(Event, frozen=True, kw_only=True, tag=True):
+    """A push turned to a registry's repository (`canonical`, registry included), for all `tags`; `defaulted` where the
+    tag ``latest`` was filled in, `quiet` where the terminal was asked not to tell more."""
+
+    canonical: str
+    tags: tuple[str, ...]
+    defaulted: bool = False
+    quiet: bool = False
+
+
+class LayerPushed(Event, frozen=True, kw_only=True, tag=True):
+    """A layer's blob was sent to the registry, all `size` bytes."""
 
     digest: Digest
-    phase: Literal["waiting", "downloading", "verifying", "downloaded", "extracting", "done", "exists"]
+    diff_id: Digest
+    size: int
+
+
+class LayerExists(Event, frozen=True, kw_only=True, tag=True):
+    """The registry's repository had this layer's blob already; none of its bytes were sent."""
+
+    digest: Digest
+    diff_id: Digest
+    size: int
+
+
+class LayerMounted(Event, frozen=True, kw_only=True, tag=True):
+    """The registry had this layer's blob in its repository `source` and put it into the other; no byte was sent."""
+
+    digest: Digest
+    diff_id: Digest
+    size: int
+    source: str
+
+
+class ImagePushed(Event, frozen=True, kw_only=True, tag=True):
+    """A registry has the image now, by a manifest `digest` of `size` bytes, as `reference` (familiar). `sent` counts
+    the bytes that it was given, `avoided` the content of layers that it had.
+
+    Outside time (`OUTSIDE`): what others have been given no undo takes back.
+    """
+
+    reference: str
+    tag: str
+    digest: Digest
+    image: Digest
+    size: int
+    sent: int
+    avoided: int
+
+
+Phase: TypeAlias = Literal[
+    "waiting",
+    "downloading",
+    "verifying",
+    "downloaded",
+    "extracting",
+    "done",
+    "exists",
+    "preparing",
+    "pushing",
+    "pushed",
+    "present",
+    "mounted",
+]
+"""How far a layer is: on its way in, to ``exists``, or on its way out."""
+
+
+class Progress(Event, frozen=True, kw_only=True, tag=True):
+    """How far a transfer or an unpacking has come, of `total` bytes. `digest` is the blob's, or of a push the diff_id,
+    as docker has it. Told while it runs, kept nowhere."""
+
+    digest: Digest
+    phase: Phase
     done: int = 0
     total: int = 0
 
 
 # Images
+
+
+class ImageImported(Event, frozen=True, kw_only=True, tag=True):
+    """The tar of a root file system became an image of one layer; `reference` is empty where none was given."""
+
+    image: Digest
+    digest: Digest
+    diff_id: Digest
+    size: int
+    unpacked: int
+    reference: str = ""
 
 
 class ImageLoaded(Event, frozen=True, kw_only=True, tag=True):
@@ -262,7 +342,13 @@ AnyEvent = (
     | LayerReused
     | LayerPulled
     | ImagePulled
+    | PushStarted
+    | LayerPushed
+    | LayerExists
+    | LayerMounted
+    | ImagePushed
     | Progress
+    | ImageImported
     | ImageLoaded
     | ImageSaved
     | ImageTagged
@@ -284,6 +370,9 @@ AnyEvent = (
     | DirectoryMadeOpaque
     | Wrote
 )
+
+OUTSIDE: Final = (ImagePushed,)
+"""Events that undo does not take back: they changed what is not the host's."""
 
 
 def encode(events: tuple[Event, ...]) -> bytes:

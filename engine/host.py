@@ -24,12 +24,14 @@ Status = Literal["created", "running", "exited"]
 
 class ImageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An image that the host has. `parent` is the image it was made of here; a pull brings none (rule 38).
-    `repo_digests` are the manifest digests under which registries know it (``pizza/cheese@sha256:…``)."""
+    `repo_digests` are the manifest digests under which registries know it (``pizza/cheese@sha256:…``), `indexes` the
+    documents for several platforms, kept, that some of these name."""
 
     id: Digest
     manifest: Digest
     parent: Digest | None = None
     repo_digests: tuple[str, ...] = ()
+    indexes: tuple[Digest, ...] = ()
 
 
 class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -86,8 +88,11 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
         """With `record` added; where the image is there already, its repo digests are joined and its parent stays."""
         held = self.images.get(record.id)
         if held:
-            joined = tuple(sorted({*held.repo_digests, *record.repo_digests}))
-            record = msgspec.structs.replace(held, repo_digests=joined)
+            record = msgspec.structs.replace(
+                held,
+                repo_digests=tuple(sorted({*held.repo_digests, *record.repo_digests})),
+                indexes=tuple(sorted({*held.indexes, *record.indexes})),
+            )
         return self._replace(images={**self.images, record.id: record})
 
     def without_image(self, image: Digest) -> Host:
@@ -180,6 +185,11 @@ def held(host: Host, images: Images) -> dict[Digest, int]:
     return blobs
 
 
+def indexes(host: Host) -> frozenset[Digest]:
+    """The indexes that are kept of the host's images."""
+    return frozenset(digest for record in host.images.values() for digest in record.indexes)
+
+
 def manifests(host: Host) -> Iterable[Digest]:
     """The manifests of everything on the host, each once."""
     records = (record.manifest for record in host.images.values())
@@ -189,7 +199,7 @@ def manifests(host: Host) -> Iterable[Digest]:
 def reach(host: Host, blobs: BlobStore, images: Images, upper: Callable[[Container], Upper]) -> dict[Digest, int]:
     """Every blob that the host reaches, with its size: images whole, uppers with their files' contents, logs."""
     found = held(host, images)
-    others: set[Digest] = set()
+    others: set[Digest] = set(indexes(host))
     for container in host.containers.values():
         others |= {digest for digest in (container.upper, container.log) if digest}
         others |= upper(container).digests()

@@ -19,7 +19,7 @@ import tempfile
 import threading
 import weakref
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -103,15 +103,20 @@ class LayerStore:
         return layer
 
     def unpack(
-        self, blob: Digest, diff_id: Digest | None = None, progress: Callable[[int], None] | None = None
+        self,
+        blob: Digest,
+        diff_id: Digest | None = None,
+        progress: Callable[[int], None] | None = None,
+        pieces: Iterable[bytes] | None = None,
     ) -> Layer:
         """Read `blob` to its end as the layer `diff_id`; without one, learn the layer's own as sha256.
 
-        `progress` hears how many bytes of the blob were read so far, and may raise to stop. On any error nothing is
-        kept: `BlobUnknown`, `MalformedLayer`, `LimitExceeded`, `Unsupported`, or `DigestMismatch` where the
-        uncompressed tar is not `diff_id`.
+        `progress` hears how many bytes of the blob were read so far, and may raise to stop. `pieces` are the blob's
+        bytes where it is only just coming: they must raise, at their end at the latest, unless they were `blob`. On any
+        error nothing is kept: `BlobUnknown`, `MalformedLayer`, `LimitExceeded`, `Unsupported`, or `DigestMismatch`
+        where the uncompressed tar is not `diff_id`.
         """
-        return self._make(blob, diff_id, progress)[0]
+        return self._make(blob, diff_id, progress, pieces=pieces)[0]
 
     def proved(self, blob: Digest, diff_id: Digest) -> bool:
         """Whether `blob` was read here and was the layer `diff_id`; what a stranger's config says is no proof."""
@@ -132,11 +137,18 @@ class LayerStore:
         progress: Callable[[int], None] | None,
         offset: int = 0,
         size: int = 0,
+        pieces: Iterable[bytes] | None = None,
     ) -> tuple[Layer, bytes]:
         tar_hash = hashlib.new(digests.algorithm(diff_id) if diff_id else "sha256")
         sums = bytearray()
         with self._files.draft() as draft:
-            index = self._parse(blob, tar_hash.update, partial(_append, draft, sums), progress)
+            write = partial(_append, draft, sums)
+            if pieces is not None:
+                index = self._parse(pieces, tar_hash.update, write, progress, ahead=True)
+            else:
+                with self._blobs.open(blob) as stream:
+                    ahead = self._blobs.size(blob) > CHUNK
+                    index = self._parse(iter(partial(stream.read, CHUNK), b""), tar_hash.update, write, progress, ahead)
             actual = digests.seal(tar_hash)
             if diff_id is not None and actual != diff_id:
                 raise DigestMismatch(diff_id, actual)
@@ -150,24 +162,25 @@ class LayerStore:
 
     def _parse(
         self,
-        blob: Digest,
+        pieces: Iterable[bytes],
         update: Callable[[bytes], None],
         write: Callable[[bytes], None],
         progress: Callable[[int], None] | None,
+        ahead: bool,
     ) -> Index:
-        """One pass over a blob. Inflating, half of the work, runs ahead in a thread of its own where it is long."""
+        """One pass over a blob. Inflating, half of the work, runs `ahead` in a thread of its own where it is long."""
         limits = self._limits
-        reader, indexer = tar.Reader(limits.extension), Indexer(limits)
-        with self._blobs.open(blob) as stream, ThreadPoolExecutor(1) as thread:
-            pieces = iter(partial(stream.read, CHUNK), b"")
-            chunks = decompress(pieces, limit=limits.unpacked, ratio=limits.ratio)
-            for chunk in _ahead(chunks, thread) if self._blobs.size(blob) > CHUNK else chunks:
+        reader, indexer, source = tar.Reader(limits.extension), Indexer(limits), _Counted(pieces)
+        with ThreadPoolExecutor(1) as thread:
+            chunks = decompress(source, limit=limits.unpacked, ratio=limits.ratio)
+            for chunk in _ahead(chunks, thread) if ahead else chunks:
                 update(chunk)
                 for member in reader.feed(chunk):
                     indexer.add(member)
                 write(chunk)
                 if progress is not None:
-                    progress(stream.tell())
+                    progress(source.count)
+        deque(source, 0)  # to the very end, where whoever gives them says whether they were good
         reader.close()
         return indexer.finish()
 
@@ -214,6 +227,21 @@ class _Tar:
         data = self.files.read(_tar_name(self.diff_id), first * _BLOCK, (last + 1 - first) * _BLOCK)
         sound = _checksums(data) == self.sums[4 * first : 4 * last + 4]
         return data[offset - first * _BLOCK :][:size] if sound else None
+
+
+class _Counted:
+    """An iterator of bytes that counts them."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces, self.count = iter(pieces), 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = next(self._pieces)
+        self.count += len(piece)
+        return piece
 
 
 class _Recent:

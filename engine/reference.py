@@ -95,3 +95,8 @@ def is_repository(name: str) -> bool:
 def is_tag(text: str) -> bool:
     """Whether `text` is a tag."""
     return _TAG.fullmatch(text) is not None
+
+
+def is_registry(text: str) -> bool:
+    """Whether `text` names a registry: a host, perhaps with a port."""
+    return len(text) <= NAME_MAX and _REGISTRY.fullmatch(text) is not None

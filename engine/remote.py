@@ -1,50 +1,52 @@
-"""A registry seen from the client's side, and pulling an image from it (distribution-spec, pull).
+"""A registry seen from the client's side: what it has and what it is given, request by request (distribution-spec).
 
 A `Transport` carries requests: `InProcess` to a registry of this process, others over a network, all under one
 contract. Invariants: nothing that a registry says is believed before its size and digest are checked; a descriptor's
 `urls` are never followed; what is consumed of any answer's body is counted in `sent`, errors included. A story:
 
     remote = Remote(InProcess(Registry(Layout(path))))
-    pulled = pull(references.parse("pizza/cheese").tagged(), remote, held=(), blobs=blobs, layers=layers)
-    pulled.image, pulled.sent, pulled.avoided, pulled.events
+    remote.manifest("pizza/cheese", "latest").digest
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Mapping
-from contextlib import closing
+import re
+import threading
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, Protocol
-from urllib.parse import unquote
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import msgspec
 
 from engine import digest as digests
-from engine import events as facts
-from engine import platforms, spec
-from engine.blobs import BlobStore
+from engine import spec
 from engine.digest import Digest
 from engine.errors import (
     BlobUnknown,
-    Cancelled,
+    Denied,
     DigestMismatch,
     EngineError,
+    Interrupted,
     LimitExceeded,
-    MalformedDocument,
     ManifestUnknown,
     SizeMismatch,
+    Unauthorized,
 )
-from engine.events import Event
-from engine.image import Image
-from engine.layerstore import LayerStore
-from engine.reference import Reference
 from engine.registry import Registry, Request, Response
-from engine.spec import DOCUMENT_MAX, Descriptor, Index, Manifest, Platform
-from engine.transfer import Pool, document, gather, ignore, never, receive
+from engine.spec import DOCUMENT_MAX, Descriptor
+from engine.transfer import document, gather
 
 _ACCEPT: Final = ", ".join((spec.OCI_MANIFEST, spec.DOCKER_MANIFEST, spec.OCI_INDEX, spec.DOCKER_LIST))
 _ERROR_MAX: Final = 64 << 10
+_LOCATION: Final = re.compile(r"[!-~]{1,8192}")
+_POLL: Final = 0.1
+
+BREAKS_MAX: Final = 5
+"""How often one blob's connection may break before its transfer is given up."""
+ABREAST: Final = 3
+"""Layers that come or go at a time, as docker's are."""
 
 
 class RegistryFailed(EngineError):
@@ -53,20 +55,26 @@ class RegistryFailed(EngineError):
     code = "UNKNOWN"
     status = 502
 
-    def __init__(self, path: str, answered: int, said: str) -> None:
+    def __init__(self, path: str, answered: int, said: str, method: str = "GET") -> None:
         self.path, self.answered, self.said = path, answered, said
-        super().__init__(f"the registry answered {answered} to GET {path}" + (f": {said}" if said else ""))
+        super().__init__(f"the registry answered {answered} to {method} {path}" + (f": {said}" if said else ""))
 
 
 class Transport(Protocol):
-    """Carries a request to one registry and its answer back.
+    """Carries a request to one registry and its answer back. Its methods may be called from several threads.
 
-    `path` is what follows scheme and host, percent-encoded, query included. Answers of any status return; header names
-    are lower case. The body comes as it is asked for, and whoever does not read it to its end closes the response.
+    `path` is what follows scheme and host, percent-encoded, query included; `body` is what goes along, streamed.
+    Answers of any status return; header names are lower case. The body comes as it is asked for, and whoever does not
+    read it to its end closes the response.
     """
 
-    def request(self, method: str, path: str, headers: Mapping[str, str]) -> Response:
+    def request(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None = None
+    ) -> Response:
         """The answer; `EngineError` where there is none."""
+
+    def abort(self) -> None:
+        """End all requests under way, and any to come, with an error; nobody waits for a peer any more."""
 
 
 class InProcess:
@@ -75,10 +83,16 @@ class InProcess:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def request(self, method: str, path: str, headers: Mapping[str, str]) -> Response:
+    def request(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None = None
+    ) -> Response:
         """See `Transport`."""
         path, _, query = path.partition("?")
-        return self._registry.handle(Request(method, unquote(path), query, headers))
+        pieces = (body,) if isinstance(body, bytes) else body or ()
+        return self._registry.handle(Request(method, unquote(path), query, headers, pieces))
+
+    def abort(self) -> None:
+        """Nobody waits here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +105,32 @@ class Document:
 
 
 class Remote:
-    """One registry, for one transfer at a time. `sent` counts the bytes that were consumed of its answers."""
+    """One registry, for one transfer at a time, by several threads. `sent` counts the bytes that were consumed of its
+    answers, `given` those that it was sent."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self.sent = 0
+        self._lock = threading.Lock()
+        self.sent = self.given = 0
+
+    def abort(self) -> None:
+        """See `Transport`."""
+        self._transport.abort()
+
+    # What a registry has
 
     def manifest(self, repository: str, target: str, descriptor: Descriptor | None = None) -> Document:
         """A manifest or index by tag or digest; where a `descriptor` led here it must be what that says.
 
-        `ManifestUnknown`, `SizeMismatch`, `DigestMismatch`, `LimitExceeded`, `RegistryFailed`.
+        `ManifestUnknown`, `SizeMismatch`, `DigestMismatch`, `LimitExceeded`, and what every request may raise:
+        `Unauthorized`, `Denied`, `RegistryFailed`, `Unreachable`.
         """
         path = f"/v2/{repository}/manifests/{target}"
-        response = self._get(path, ManifestUnknown(f"{repository}{'@' if ':' in target else ':'}{target}"))
+        response = self._transport.request("GET", path, {"accept": _ACCEPT})
         with closing(response):
+            self._expect(
+                response, (200,), path, ManifestUnknown(f"{repository}{'@' if ':' in target else ':'}{target}")
+            )
             pieces = self._count(response)
             content = document(pieces, descriptor) if descriptor else gather(pieces, DOCUMENT_MAX)
         if len(content) > DOCUMENT_MAX:
@@ -120,30 +146,150 @@ class Remote:
     def blob(self, repository: str, descriptor: Descriptor) -> Generator[bytes, None, None]:
         """A blob's bytes, unchecked but for the length that the registry announces; asked for with the first.
 
-        `BlobUnknown`, `SizeMismatch`, `RegistryFailed`.
+        Where the connection breaks it goes on from there, a few times. `BlobUnknown`, `SizeMismatch`.
         """
-        response = self._get(f"/v2/{repository}/blobs/{descriptor.digest}", BlobUnknown(descriptor.digest))
-        with closing(response):
-            length = response.headers.get("content-length", "")
-            if length.isdigit() and int(length) != descriptor.size:
-                raise SizeMismatch(descriptor.size, int(length))
-            yield from self._count(response)
+        done, breaks = 0, 0
+        while True:
+            try:
+                for piece in self._from(repository, descriptor, done):
+                    done += len(piece)
+                    yield piece
+                return
+            except Interrupted:
+                breaks += 1
+                if breaks > BREAKS_MAX or done >= descriptor.size:
+                    raise
 
-    def _get(self, path: str, missing: EngineError) -> Response:
-        """A 200 answer; `missing` is raised for a 404."""
-        response = self._transport.request("GET", path, {"accept": _ACCEPT} if "/manifests/" in path else {})
-        if response.status == 200:
-            return response
+    def _from(self, repository: str, descriptor: Descriptor, start: int) -> Iterator[bytes]:
+        """A blob's bytes from `start` on: a range, or the whole without its beginning where the registry has none."""
+        path = f"/v2/{repository}/blobs/{descriptor.digest}"
+        response = self._transport.request("GET", path, {"range": f"bytes={start}-"} if start else {})
         with closing(response):
-            body = gather(self._count(response), _ERROR_MAX)
-        if response.status == 404:
+            self._expect(response, (200, 206) if start else (200,), path, BlobUnknown(descriptor.digest))
+            part = response.status == 206
+            if part and not response.headers.get("content-range", "").startswith(f"bytes {start}-"):
+                raise RegistryFailed(path, 206, f"not the range from {start} on")
+            length, wanted = response.headers.get("content-length", ""), descriptor.size - (start if part else 0)
+            if length.isascii() and length.isdigit() and int(length[:19]) != wanted:
+                raise SizeMismatch(descriptor.size, int(length[:19]) + (start if part else 0))
+            skip = 0 if part else start
+            for piece in self._count(response):
+                if len(piece) > skip:
+                    yield piece[skip:]
+                skip = max(0, skip - len(piece))
+
+    # What a registry is given
+
+    def holds(self, repository: str, digest: Digest) -> bool:
+        """Whether a repository has the blob."""
+        path = f"/v2/{repository}/blobs/{digest}"
+        with closing(self._transport.request("HEAD", path, {})) as response:
+            if response.status in (404, 405):
+                return False
+            self._expect(response, (200,), path, method="HEAD")
+            return True
+
+    def mount(self, repository: str, digest: Digest, source: str) -> str | None:
+        """Have a blob of the repository `source` in another one: None where that is done; where the registry does not,
+        the upload that it has opened instead (distribution-spec, cross-mount)."""
+        return self._open(repository, f"?mount={quote(digest, safe='')}&from={quote(source, safe='')}")
+
+    def upload(
+        self, repository: str, descriptor: Descriptor, pieces: Iterable[bytes], opened: str | None = None
+    ) -> None:
+        """Bring a blob into a repository, streamed, in an upload that was `opened` or a new one."""
+        location = opened or self._open(repository, "")
+        assert location
+        headers = {"content-type": "application/octet-stream", "content-length": str(descriptor.size)}
+        with closing(self._transport.request("PATCH", location, headers, self._give(pieces))) as response:
+            self._expect(response, (202, 204), location, method="PATCH")
+            location = _location(location, response)
+        path = f"{location}{'&' if '?' in location else '?'}digest={quote(descriptor.digest, safe='')}"
+        with closing(self._transport.request("PUT", path, {"content-length": "0"}, b"")) as response:
+            self._expect(response, (201, 204), path, method="PUT")
+
+    def put_manifest(self, repository: str, target: str, digest: Digest, media_type: str, content: bytes) -> None:
+        """Have a manifest, byte for byte, under a tag or its digest."""
+        path = f"/v2/{repository}/manifests/{target}"
+        headers = {"content-type": media_type, "content-length": str(len(content))}
+        with closing(self._transport.request("PUT", path, headers, content)) as response:
+            self._expect(response, (201, 202), path, method="PUT")
+            said = response.headers.get("docker-content-digest", digest)
+        with self._lock:
+            self.given += len(content)
+        if said != digest:
+            raise DigestMismatch(digest, said[:200])
+
+    def _open(self, repository: str, query: str) -> str | None:
+        """Open an upload; its location, or None where the blob is there already."""
+        path = f"/v2/{repository}/blobs/uploads/{query}"
+        with closing(self._transport.request("POST", path, {"content-length": "0"}, b"")) as response:
+            self._expect(response, (201, 202) if query else (202,), path, method="POST")
+            return None if response.status == 201 else _location(path, response)
+
+    # Within
+
+    def _expect(
+        self,
+        response: Response,
+        statuses: Collection[int],
+        path: str,
+        missing: EngineError | None = None,
+        method: str = "GET",
+    ) -> None:
+        """Go on with an answer of one of `statuses`; `missing` is raised for a 404."""
+        if response.status in statuses:
+            return
+        said = _words(gather(self._count(response), _ERROR_MAX))
+        if response.status == 404 and missing:
             raise missing
-        raise RegistryFailed(path, response.status, _words(body))
+        if response.status == 401:
+            raise Unauthorized(said.partition(": ")[2])
+        if response.status == 403:
+            raise Denied(said.partition(": ")[2])
+        raise RegistryFailed(path.partition("?")[0], response.status, said, method)
 
     def _count(self, response: Response) -> Generator[bytes, None, None]:
         for chunk in response.chunks:
-            self.sent += len(chunk)
+            with self._lock:
+                self.sent += len(chunk)
             yield chunk
+
+    def _give(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            with self._lock:
+                self.given += len(piece)
+            yield piece
+
+
+def _location(asked: str, response: Response) -> str:
+    """Where an upload goes on. Whatever host it names we stay with the one that we speak to: nothing of ours is sent
+    where only an answer's header points."""
+    parts = urlsplit(urljoin(asked, response.headers.get("location", "")))
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    if not response.headers.get("location") or not path.startswith("/") or not _LOCATION.fullmatch(path):
+        raise RegistryFailed(asked.partition("?")[0], response.status, "no location to go on with", "POST")
+    return path
+
+
+@contextmanager
+def interruptible(remote: Remote, cancelled: Callable[[], bool]) -> Iterator[None]:
+    """Within it, a peer that is waited for is let go when `cancelled` says so."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_POLL):
+            if cancelled():
+                remote.abort()
+                return
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 class _Error(msgspec.Struct):
@@ -163,90 +309,3 @@ def _words(body: bytes) -> str:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
     return f"{found[0].code}: {found[0].message}"[:300] if found else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Pulled:
-    """An image that is now in the pool, for a host to adopt.
-
-    `digest` is what the reference named, a manifest's or an index's; the chosen manifest's is `image.digest`. `events`
-    are `DocumentPulled`, `LayerReused` and `LayerPulled`, in the order in which it went. `sent` are the bytes consumed
-    of the registry's answers, `avoided` the content of the layers that the host held.
-    """
-
-    image: Image
-    digest: Digest
-    events: tuple[Event, ...]
-    sent: int
-    avoided: int
-
-
-def pull(
-    reference: Reference,
-    remote: Remote,
-    held: Collection[Digest],
-    blobs: BlobStore,
-    layers: LayerStore,
-    *,
-    progress: Callable[[Event], None] = ignore,
-    cancelled: Callable[[], bool] = never,
-    room: int | None = None,
-    platform: Platform = platforms.LINUX_AMD64,
-) -> Pulled:
-    """Bring the image that `reference` names into the pool.
-
-    Every blob that is not `held` by the host is streamed from the registry and verified, also where the pool has it.
-    `room` is how many bytes of blobs not held may be stored. On any error what was stored so far is whole and waits for
-    a sweep: `ManifestUnknown`, `PlatformUnknown`, `BlobUnknown`, `RegistryFailed`, and all that `receive` raises.
-    """
-    before = remote.sent
-    events: list[Event] = []
-    pool = Pool(blobs, layers, held, room, progress, cancelled)
-    try:
-        named, chosen, manifest = _find(reference, remote, platform, pool, events)
-        received = receive(manifest, chosen.content, chosen.digest, partial(remote.blob, reference.repository), pool)
-    except ManifestUnknown as error:
-        raise ManifestUnknown(str(reference)) from error  # in docker's words, which name what was typed
-    except platforms.PlatformUnknown:
-        raise
-    except EngineError as error:
-        raise error.while_(f"pull {reference}") from error
-    events += received.events
-    return Pulled(received.image, named, tuple(events), remote.sent - before, received.avoided)
-
-
-def _find(
-    reference: Reference, remote: Remote, platform: Platform, pool: Pool, events: list[Event]
-) -> tuple[Digest, Document, Manifest]:
-    """What the reference names, and the manifest that it means here: itself, or the one of an index for `platform`."""
-
-    def read(target: str, descriptor: Descriptor | None = None) -> tuple[Document, Manifest | Index]:
-        if pool.cancelled():
-            raise Cancelled
-        found = remote.manifest(reference.repository, target, descriptor)
-        said = found.media_type or (descriptor.media_type if descriptor else "")
-        parsed = spec.manifest_or_index(found.content, said)
-        events.append(
-            facts.DocumentPulled(
-                kind="index" if isinstance(parsed, Index) else "manifest",
-                digest=found.digest,
-                size=len(found.content),
-                held=found.digest in pool.held,
-            )
-        )
-        return found, parsed
-
-    def nested(descriptor: Descriptor) -> Index:
-        _, parsed = read(descriptor.digest, descriptor)
-        if isinstance(parsed, Manifest):
-            raise MalformedDocument("index", f"{descriptor.digest} is called an index and is a manifest")
-        return parsed
-
-    named, parsed = read(reference.target)
-    chosen = named
-    if isinstance(parsed, Index):
-        descriptor = platforms.choose(parsed, platform, nested)
-        chosen, parsed = read(descriptor.digest, descriptor)
-    if isinstance(parsed, Index):
-        raise MalformedDocument("index", f"{chosen.digest} is called a manifest and is an index")
-    return named.digest, chosen, parsed

@@ -45,9 +45,14 @@ def bar(event: facts.Progress, columns: int = 120) -> str:
         "extracting": "Extracting",
         "done": "Pull complete",
         "exists": "Already exists",
+        "preparing": "Preparing",
+        "pushing": "Pushing",
+        "pushed": "Pushed",
+        "present": "Layer already exists",
+        "mounted": "Mounted",
     }[event.phase]
     line = f"{digests.short(event.digest)}: {phase}"
-    if not event.total or event.phase not in ("downloading", "extracting"):
+    if not event.total or event.phase not in ("downloading", "extracting", "pushing"):
         return line
     amount = f"{size(event.done, 4):>8}/{size(event.total, 4)}"
     if columns <= _WIDE:
@@ -189,7 +194,7 @@ def render(events: Iterable[Event], stream: str = "stdout") -> str:
             if event.stream == stream:
                 out.append(event.text)
             continue
-        if isinstance(event, facts.PullStarted):
+        if isinstance(event, facts.PullStarted | facts.PushStarted):
             quiet = event.quiet
         if stream == "stdout" and not quiet and (line := words(event)):
             out.append(line + "\n")
@@ -208,6 +213,19 @@ def words(event: Event) -> str:
         case facts.ImagePulled(digest=digest, reference=reference, fresh=fresh, canonical=canonical):
             status = "Downloaded newer image for" if fresh else "Image is up to date for"
             return f"Digest: {digest}\nStatus: {status} {reference}\n{canonical}"
+        case facts.PushStarted(canonical=canonical, defaulted=defaulted):
+            start = "Using default tag: latest\n" if defaulted else ""
+            return f"{start}The push refers to repository [{canonical}]"
+        case facts.LayerPushed(diff_id=diff_id):
+            return f"{digests.short(diff_id)}: Pushed"
+        case facts.LayerExists(diff_id=diff_id):
+            return f"{digests.short(diff_id)}: Layer already exists"
+        case facts.LayerMounted(diff_id=diff_id, source=source):
+            return f"{digests.short(diff_id)}: Mounted from {source}"
+        case facts.ImagePushed(tag=tag, digest=digest, size=length):
+            return f"{tag}: digest: {digest} size: {length}"
+        case facts.ImageImported(image=image):
+            return image
         case facts.ImageLoaded(reference=reference, image=image):
             return f"Loaded image: {reference}" if reference else f"Loaded image ID: {image}"
         case facts.ImageUntagged(reference=reference):

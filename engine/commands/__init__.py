@@ -15,8 +15,21 @@ from types import MappingProxyType
 
 from engine import events as facts
 from engine import options, shell
-from engine.commands import copying, filing, imaging, inspecting, listing, making, pulling, removing, running
-from engine.commands.verb import Fetched, Verb
+from engine.commands import (
+    copying,
+    entering,
+    filing,
+    imaging,
+    importing,
+    inspecting,
+    listing,
+    making,
+    pulling,
+    pushing,
+    removing,
+    running,
+)
+from engine.commands.verb import Moved, Verb
 from engine.context import Context, Outcome
 from engine.errors import CommandError, EngineError, UsageError
 from engine.host import Host
@@ -31,11 +44,15 @@ VERBS = MappingProxyType(
         "export": filing.EXPORT,
         "history": imaging.HISTORY,
         "images": imaging.IMAGES,
+        "import": importing.IMPORT,
         "inspect": inspecting.INSPECT,
         "load": filing.LOAD,
+        "login": entering.LOGIN,
+        "logout": entering.LOGOUT,
         "logs": running.LOGS,
         "ps": listing.PS,
         "pull": pulling.PULL,
+        "push": pushing.PUSH,
         "rm": removing.RM,
         "rmi": removing.RMI,
         "run": running.RUN,
@@ -63,7 +80,7 @@ GROUPS = MappingProxyType(
     {
         "image": _group(
             "image",
-            ("history", "load", "pull", "save", "tag"),
+            ("history", "import", "load", "pull", "push", "save", "tag"),
             {"inspect": inspecting.inspecting("image"), "ls": VERBS["images"], "rm": VERBS["rmi"]},
         ),
         "container": _group(
@@ -103,10 +120,10 @@ def moves_blobs(argv: Sequence[str]) -> bool:
         verb, _ = find(argv)
     except UsageError:
         return False
-    return verb.prepare is not None or verb.run is filing.LOAD.run
+    return verb.prepare is not None or verb.run in (filing.LOAD.run, importing.IMPORT.run)
 
 
-def prepare(context: Context, host: Host, argv: Sequence[str]) -> Fetched | None:
+def prepare(context: Context, host: Host, argv: Sequence[str]) -> Moved | None:
     """What the verb must fetch before it runs; None for nothing."""
     if _asks_help(argv):
         return None
@@ -115,7 +132,7 @@ def prepare(context: Context, host: Host, argv: Sequence[str]) -> Fetched | None
     return verb.prepare(context, host, parsed) if verb.prepare else None
 
 
-def run(context: Context, host: Host, argv: Sequence[str], fetched: Fetched | None = None) -> Outcome:
+def run(context: Context, host: Host, argv: Sequence[str], fetched: Moved | None = None) -> Outcome:
     """The host after the command, what happened, and docker's exit code."""
     if _asks_help(argv):
         return Outcome(host, (facts.Wrote(text=_help_for(argv)),))

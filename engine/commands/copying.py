@@ -20,7 +20,7 @@ from typing import IO, Final
 import msgspec
 
 from engine import terminal
-from engine.commands.verb import Fetched, Verb, container, daemon_error
+from engine.commands.verb import Moved, Verb, container, daemon_error
 from engine.context import Context, Outcome
 from engine.diff import export
 from engine.errors import CommandError, FileError
@@ -36,7 +36,7 @@ _NANO: Final = 1_000_000_000
 _KINDS: Final = {tarfile.FIFOTYPE: "fifo", tarfile.CHRTYPE: "char", tarfile.BLKTYPE: "block"}
 
 
-def _do_cp(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+def _do_cp(context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
     source, target = options.words
     from_name, from_path = _side(source)
     to_name, to_path = _side(target)

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from engine import archive
 from engine import events as facts
 from engine import host as hosts
-from engine.commands.verb import DAEMON, Fetched, Verb, container, daemon_error, invalid
+from engine.commands.verb import DAEMON, Moved, Verb, container, daemon_error, invalid
 from engine.context import Context, Outcome
 from engine.diff import diff, export
 from engine.events import Event, display
@@ -18,13 +18,13 @@ from engine.options import Flag, Options, Usage
 # diff, export
 
 
-def _do_diff(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+def _do_diff(context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
     found = container(host, options.words[0], lead=DAEMON)
     changes = diff(context.images.stack(found.manifest), context.upper(found))
     return Outcome(host, (facts.Wrote(text="".join(f"{c.kind} {display(c.path)}\n" for c in changes)),))
 
 
-def _do_export(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+def _do_export(context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
     found = container(host, options.words[0], lead=DAEMON)
     with context.local.writer(options.value("output", "-")) as out:
         export(context.images.stack(found.manifest), context.upper(found), context.blobs, out)
@@ -34,7 +34,7 @@ def _do_export(context: Context, host: Host, options: Options, _fetched: Fetched
 # save, load
 
 
-def _do_save(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+def _do_save(context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
     wanted: dict[str, tuple[ImageRecord, list[str]]] = {}
     for word in options.words:
         record = host.find_image(word)
@@ -56,7 +56,7 @@ def _asks_for(word: str, name: str) -> bool:
     return name in (word, f"{word}:latest") or word.endswith(f"/{name}")
 
 
-def _do_load(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+def _do_load(context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
     source = options.value("input", "-")
     directory = context.local.path(source) if source != "-" else None
     if directory and directory.is_dir():

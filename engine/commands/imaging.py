@@ -14,7 +14,7 @@ from engine import reference as references
 from engine import terminal
 from engine.commands.verb import (
     DAEMON,
-    Fetched,
+    Moved,
     Verb,
     after_entrypoint,
     container,
@@ -43,7 +43,7 @@ _NONE = "<none>"
 _IMAGES = {"Repository": "REPOSITORY", "Tag": "TAG", "ID": "IMAGE ID", "CreatedSince": "CREATED", "Size": "SIZE"}
 
 
-def _do_images(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+def _do_images(context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
     wanted = options.words[0] if options.words else ""
     records = sorted(host.images.values(), key=lambda r: context.images[r.manifest].config.created or "", reverse=True)
     shown = [
@@ -93,7 +93,7 @@ def _image_row(context: Context, record: ImageRecord, repository: str, tag: str,
 _HISTORY = {"ID": "IMAGE", "CreatedSince": "CREATED", "CreatedBy": "CREATED BY", "Size": "SIZE", "Comment": "COMMENT"}
 
 
-def _do_history(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+def _do_history(context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
     record = image(host, options.words[0])
     loaded = context.images[record.manifest]
     ids = lineage(context, host, record)
@@ -141,7 +141,7 @@ def named(text: str) -> Reference:
     return found
 
 
-def _do_tag(_context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+def _do_tag(_context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
     for word in options.words:
         try:
             references.parse(word)
@@ -155,7 +155,7 @@ def _do_tag(_context: Context, host: Host, options: Options, _fetched: Fetched |
     return Outcome(host.tagged(name, record.id), (facts.ImageTagged(reference=name, image=record.id, moved_from=had),))
 
 
-def _do_commit(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+def _do_commit(context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
     name = named(options.words[1]).familiar if len(options.words) > 1 else ""
     found = container(host, options.words[0], lead=DAEMON)
     parent, upper = context.images[found.manifest], context.upper(found)

@@ -7,14 +7,14 @@ from typing import Any
 
 from engine import events as facts
 from engine import terminal
-from engine.commands.verb import Fetched, Verb, after_entrypoint
+from engine.commands.verb import Moved, Verb, after_entrypoint
 from engine.context import Context, Outcome
 from engine.host import Container, Host, ImageRecord
 from engine.options import Flag, Options, Usage
 from engine.spec import RunConfig
 
 
-def _do_inspect(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+def _do_inspect(context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
     return _inspect(context, host, options, options.value("type"))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from engine import digest as digests
 from engine import events as facts
 from engine import terminal
-from engine.commands.verb import Fetched, Verb
+from engine.commands.verb import Moved, Verb
 from engine.context import Context, Outcome
 from engine.host import Container, Host
 from engine.options import Flag, Options, Usage
@@ -17,7 +17,7 @@ _PS = {"ID": "CONTAINER ID", "Image": "IMAGE", "Command": "COMMAND", "RunningFor
 _PS_END = {"Ports": "PORTS", "Names": "NAMES"}
 
 
-def _do_ps(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+def _do_ps(context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
     shown = [c for c in reversed([*host.containers.values()]) if options.on("all") or c.status == "running"]
     if options.on("quiet"):
         ids = (c.id if options.on("no-trunc") else c.id[:12] for c in shown)

@@ -10,36 +10,52 @@ from msgspec.structs import replace
 from engine import events as facts
 from engine import terminal
 from engine.commands import pulling
-from engine.commands.verb import Fetched, Verb, daemon_error, image, reference
+from engine.commands.verb import Fetched, Moved, Verb, daemon_error, image, reference
 from engine.context import Context, Outcome
 from engine.errors import CommandError
 from engine.events import Event
 from engine.host import Container, Host
 from engine.options import Flag, Options, Usage
 from engine.reference import Reference
+from engine.spec import Platform
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 
 
-def _prepare(context: Context, host: Host, options: Options) -> Fetched | None:
-    return fetch(context, host, options.words[0])
+def _prepare(context: Context, host: Host, options: Options) -> Moved | None:
+    return fetch(context, host, options)
 
 
 def fetch(
-    context: Context, host: Host, wanted: str, refused: Callable[[CommandError], CommandError] = lambda error: error
-) -> Fetched | None:
-    """The image, fetched where the host has none of that name, as docker does. `refused` words a refusal."""
-    if host.find_image(wanted):
-        return None
+    context: Context,
+    host: Host,
+    options: Options,
+    refused: Callable[[CommandError], CommandError] = lambda error: error,
+) -> Moved | None:
+    """The image, fetched where the host has none of that name and platform, as docker does. `refused` words a
+    refusal."""
+    wanted = options.words[0]
     try:
+        platform = pulling.platform(options.value("platform"))
+        if _found(context, host, wanted, platform if options.value("platform") else None):
+            return None
         asked = reference(wanted)
     except CommandError as error:
         raise refused(error) from error
     try:
-        return pulling.fetch(context, host, wanted)
+        return pulling.fetch(context, host, wanted, platform)
     except CommandError as error:
         why = refused(error)
         raise CommandError(f"{_unable(asked)}{why}", why.exit_code) from error
+
+
+def _found(context: Context, host: Host, wanted: str, platform: Platform | None) -> bool:
+    """Whether the host has the image, for this platform where one was asked for."""
+    record = host.find_image(wanted)
+    if not record or not platform:
+        return bool(record)
+    config = context.images[record.manifest].config
+    return (config.os, config.architecture) == (platform.os, platform.architecture)
 
 
 def _unable(asked: Reference) -> str:
@@ -47,12 +63,13 @@ def _unable(asked: Reference) -> str:
 
 
 def create(
-    context: Context, host: Host, options: Options, fetched: Fetched | None
+    context: Context, host: Host, options: Options, fetched: Moved | None
 ) -> tuple[Host, list[Event], Container]:
     """The host with a new container of the image that the first word names, what happened, and the container."""
     wanted, *command = options.words
     events: list[Event] = []
-    if fetched and not host.find_image(wanted):
+    had = host.find_image(wanted)
+    if isinstance(fetched, Fetched) and (not had or had.id != fetched.pulled.image.id):
         events.append(facts.Wrote(text=_unable(fetched.reference), stream="stderr"))
         pulled = pulling.adopt(host, fetched, typed=wanted)
         host = pulled.host
@@ -106,7 +123,7 @@ def environment(own: tuple[str, ...], lower: tuple[str, ...]) -> tuple[str, ...]
     )
 
 
-def _do_create(context: Context, host: Host, options: Options, fetched: Fetched | None) -> Outcome:
+def _do_create(context: Context, host: Host, options: Options, fetched: Moved | None) -> Outcome:
     host, events, made = create(context, host, options, fetched)
     return Outcome(host, (*events, facts.Wrote(text=f"{made.id}\n")))
 
@@ -126,7 +143,7 @@ CREATE = Verb(
         "Create a new container",
         1,
         None,
-        (ENV, NAMED, *TERMINAL, WORKDIR),
+        (ENV, NAMED, pulling.PLATFORM, *TERMINAL, WORKDIR),
         True,
     ),
     _do_create,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from engine import digest as digests
 from engine import events as facts
 from engine import reference as references
-from engine.commands.verb import Fetched, Verb, container, daemon_error, invalid, over_each
+from engine.commands.verb import Moved, Verb, container, daemon_error, invalid, over_each
 from engine.context import Context, Outcome
 from engine.digest import Digest
 from engine.errors import CommandError
@@ -28,7 +28,7 @@ def container_gone(context: Context, host: Host, found: Container) -> tuple[Host
     return host.without_container(found.id), gone
 
 
-def _do_rm(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+def _do_rm(context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
     def remove(host: Host, word: str) -> tuple[Host, list[Event]]:
         found = container(host, word)
         if found.status == "running" and not options.on("force"):
@@ -45,7 +45,7 @@ def _do_rm(context: Context, host: Host, options: Options, _fetched: Fetched | N
 # Images
 
 
-def _do_rmi(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+def _do_rmi(context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
     def remove(host: Host, word: str) -> tuple[Host, list[Event]]:
         record = host.find_image(word)
         if not record:

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from engine import events as facts
 from engine import shell, terminal
-from engine.commands import making, removing
-from engine.commands.verb import DAEMON, Fetched, Verb, container, daemon_error, over_each
+from engine.commands import making, pulling, removing
+from engine.commands.verb import DAEMON, Moved, Verb, container, daemon_error, over_each
 from engine.context import Context, Outcome
 from engine.errors import CommandError, EngineError
 from engine.events import Event
@@ -35,8 +35,8 @@ Stream: TypeAlias = Literal["stdout", "stderr"]
 # run
 
 
-def _prepare(context: Context, host: Host, options: Options) -> Fetched | None:
-    return making.fetch(context, host, options.words[0], _refused)
+def _prepare(context: Context, host: Host, options: Options) -> Moved | None:
+    return making.fetch(context, host, options, _refused)
 
 
 def _refused(error: CommandError) -> CommandError:
@@ -45,7 +45,7 @@ def _refused(error: CommandError) -> CommandError:
     return CommandError(f"docker: {why}.\nSee 'docker run --help'.", _RUN_ERROR)
 
 
-def _do_run(context: Context, host: Host, options: Options, fetched: Fetched | None) -> Outcome:
+def _do_run(context: Context, host: Host, options: Options, fetched: Moved | None) -> Outcome:
     try:
         host, events, made = making.create(context, host, options, fetched)
     except CommandError as error:
@@ -122,7 +122,7 @@ def _words(out: Iterable[tuple[Stream, bytes]]) -> list[Event]:
 # start, stop, exec, logs
 
 
-def _do_start(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+def _do_start(context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
     def start(host: Host, word: str) -> tuple[Host, list[Event]]:
         found = host.find_container(word)
         if not found:
@@ -142,7 +142,7 @@ def _do_start(context: Context, host: Host, options: Options, _fetched: Fetched 
     return Outcome(*_begin(context, host, found, attached=True))
 
 
-def _do_stop(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+def _do_stop(context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
     def stop(host: Host, word: str) -> tuple[Host, list[Event]]:
         found = container(host, word, lead=DAEMON)
         events: list[Event] = []
@@ -155,7 +155,7 @@ def _do_stop(context: Context, host: Host, options: Options, _fetched: Fetched |
     return over_each(host, options.words, stop)
 
 
-def _do_exec(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+def _do_exec(context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
     word, *command = options.words
     found = container(host, word)
     if found.status != "running":
@@ -167,7 +167,7 @@ def _do_exec(context: Context, host: Host, options: Options, _fetched: Fetched |
     return Outcome(host.with_container(after), (*events, *_words(ran.out)), ran.status)
 
 
-def _do_logs(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+def _do_logs(context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
     found = container(host, options.words[0])
     said = [(stream, line) for stream, text in _log(context, found) for line in text.splitlines(keepends=True)]
     tail = options.value("tail", "all")
@@ -191,6 +191,7 @@ RUN = Verb(
             making.ENV,
             *making.TERMINAL,
             making.NAMED,
+            pulling.PLATFORM,
             Flag("rm", help="Automatically remove the container when it exits"),
             making.WORKDIR,
         ),

@@ -13,12 +13,13 @@ from engine.errors import CommandError, EngineError
 from engine.events import Event
 from engine.host import Container, Host, ImageRecord
 from engine.options import Options, Usage
+from engine.pull import Pulled
+from engine.push import Pushed
 from engine.reference import Reference
-from engine.remote import Pulled
 from engine.spec import RunConfig
 
-Run: TypeAlias = Callable[[Context, Host, Options, "Fetched | None"], Outcome]
-Prepare: TypeAlias = "Callable[[Context, Host, Options], Fetched | None]"
+Run: TypeAlias = Callable[[Context, Host, Options, "Moved | None"], Outcome]
+Prepare: TypeAlias = "Callable[[Context, Host, Options], Moved | None]"
 
 DAEMON = "Error response from daemon: "
 
@@ -32,11 +33,24 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """What a verb brought to a registry: each image of one repository, under its own tag; `failed` says in words why
+    no more, empty where all went."""
+
+    pushed: tuple[Pushed, ...]
+    failed: str = ""
+
+
+Moved: TypeAlias = Fetched | Given
+"""What was transferred, under no lock."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verb:
     """One docker command.
 
     `run` makes a new host of the old one and must be quick: a kitchen's commands wait for one another. What takes long
-    and needs no host of its own, a transfer, is done before by `prepare`, under no lock; `run` gets what it fetched.
+    and needs no host of its own, a transfer, is done before by `prepare`, under no lock; `run` gets what it moved.
     """
 
     usage: Usage

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +44,8 @@ from engine.journal.values import (
 )
 from engine.journal.verbs import JOURNAL_VERBS
 from engine.layerstore import LayerStore
+from engine.network import Network
+from engine.registries import Own
 from engine.registry import Limits, Store, keeping
 
 QUOTA: Final = 64 << 20
@@ -68,15 +71,19 @@ class Journal:
         quota: int | None = QUOTA,
         keep: int = KEEP,
         pushing: Limits | None = None,
+        network: Network | None = None,
+        own: Own | None = None,
     ) -> None:
         data.mkdir(parents=True, exist_ok=True)
         self.blobs: BlobStore = DirectoryBlobs(data / "blobs")
         layers = LayerStore(self.blobs, data / "cache")
+        self._registries = registries.directory(menu, network, own)
         self.context = Context(
             blobs=self.blobs,
             layers=layers,
             images=Images(self.blobs, layers),
-            registry=registries.directory(menu),
+            registry=partial(self._registries.find, ""),
+            network=network,
             clock=clock,
             ids=ids,
         )
@@ -203,6 +210,7 @@ class Journal:
                 used = self._rows.used(db, kitchen)
             context = replace(
                 self.context,
+                registry=partial(self._registries.find, kitchen),
                 progress=progress or self.context.progress,
                 cancelled=cancelled or self.context.cancelled,
                 local=local or Nowhere(),

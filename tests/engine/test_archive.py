@@ -40,8 +40,9 @@ from engine.errors import (
 from engine.image import Image
 from engine.layerstore import LayerStore
 from engine.ocilayout import Layout
+from engine.pull import pull
 from engine.registry import Registry
-from engine.remote import InProcess, Remote, pull
+from engine.remote import InProcess, Remote
 from tests import peers
 from tests.engine.oci import TYPES, Builder, Json, config, digest_of, tarball, zipped
 

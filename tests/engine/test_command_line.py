@@ -30,12 +30,14 @@ SAUCE = Digest("sha256:" + "5" * 64)
 
 
 def run(data: Path, *words: str) -> int:
-    return command_line.main(["--data", str(data), *words])
+    return command_line.main(["--data", str(data), "--offline", *words])
 
 
 def start(data: Path, *words: str, **options: Any) -> subprocess.Popen[bytes]:
     """The command line in a process of its own."""
-    return subprocess.Popen([sys.executable, "-m", "engine", "--data", str(data), *words], cwd=ROOT, **options)
+    return subprocess.Popen(
+        [sys.executable, "-m", "engine", "--data", str(data), "--offline", *words], cwd=ROOT, **options
+    )
 
 
 @pytest.fixture(scope="module")
@@ -272,6 +274,7 @@ def test_a_pull_tells_how_far_it_is(tmp_path: Path) -> None:
     assert [event.phase for event in told if event.done in (0, event.total)] == [
         "waiting",
         "downloading",
+        "verifying",
         "downloaded",
         "extracting",
         "done",

@@ -34,8 +34,9 @@ from engine.events import Event
 from engine.layerstore import LayerStore
 from engine.ocilayout import Layout
 from engine.platforms import NESTED_MAX, PlatformUnknown, choose
+from engine.pull import Pulled, pull
 from engine.registry import Registry, Request, Response
-from engine.remote import InProcess, Pulled, RegistryFailed, Remote, Transport, pull
+from engine.remote import InProcess, RegistryFailed, Remote, Transport
 from engine.spec import Descriptor, Index, Platform
 from tests.engine.oci import TYPES, Builder, Json, Watched, body, digest_of, get, tarball, zipped
 from tests.engine.transports import TransportContract
@@ -219,7 +220,14 @@ def test_progress_tells_of_each_blob_to_its_end(kitchen: Kitchen, cheese: Json) 
     for layer in cheese["layers"]:
         mine = [e for e in heard if isinstance(e, facts.Progress) and e.digest == layer["digest"]]
         phases = [event.phase for event in mine]
-        assert list(dict.fromkeys(phases)) == ["waiting", "downloading", "downloaded", "extracting", "done"]
+        assert list(dict.fromkeys(phases)) == [
+            "waiting",
+            "downloading",
+            "verifying",
+            "downloaded",
+            "extracting",
+            "done",
+        ]
         assert [e.done for e in mine if e.phase == "downloading"][-1] == layer["size"]
         assert {e.total for e in mine} == {layer["size"]}
     held = [layer["digest"] for layer in cheese["layers"]]

@@ -14,8 +14,9 @@ from engine import reference as references
 from engine.blobs import MemoryBlobs
 from engine.layerstore import LayerStore
 from engine.ocilayout import Layout
+from engine.pull import pull
 from engine.registry import Registry
-from engine.remote import Remote, Transport, pull
+from engine.remote import Remote, Transport
 from tests.engine.oci import Builder, Watched, body, digest_of, error, tarball
 
 LARGE = 64 << 20
