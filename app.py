@@ -9,6 +9,7 @@ import argparse
 import gc
 import logging
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -25,20 +26,28 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.wrappers import Response as AnyResponse
 
 from engine import digest, terminal
+from engine import reference as references
 from engine.addresses import Addresses, public
 from engine.errors import EngineError
 from engine.journal import Journal
 from engine.network import Network
-from web import kitchen, markup, menu, pizza, serving
+from engine.ocilayout import Layout
+from engine.registry import Limits as Pushing
+from engine.registry import Registry
+from web import kitchen, markup, menu, pizza, registry, serving
 from web.compress import compress
 from web.deliveries import Deliveries
 from web.guard import Guard, Limits
 from web.kitchen import Shop
 from web.terminals import Terminals
+from web.tokens import Tokens, key
 
 ROOT = Path(__file__).parent
 DATA = Path(".kitchen")
 MENU = ROOT / "menu" / "layout"
+CLASSES = ("class",)
+SWEEP_SECONDS = 600.0
+"""How often the space of what nobody reaches is given back."""
 FAREWELL_SECONDS = 1.0
 """How long the process may still take once the server has stopped: a thread that hangs does not keep it alive."""
 
@@ -53,9 +62,12 @@ def create_app(
     clock: Callable[[], datetime] | None = None,
     ids: Callable[[], str] | None = None,
     stopping: threading.Event | None = None,
+    classes: Sequence[str] = CLASSES,
+    pushing: Pushing | None = None,
 ) -> Flask:
-    """The pages over the kitchens of `data`. `network` is how visitors may reach other registries, None for not at all.
-    `clock` and `ids` take the place of time and chance, for tests and talks.
+    """The pages over the kitchens of `data`, and the registry. `network` is how visitors may reach other registries,
+    None for not at all. `clock` and `ids` take the place of time and chance, for tests and talks. `classes` are
+    namespaces that every kitchen may push to, within the limits of `pushing`.
 
     Raises `EngineError` where the menu is no OCI layout, `OSError` where `data` cannot be used.
     """
@@ -64,7 +76,7 @@ def create_app(
     _try_writing(data)
     stopping = stopping or threading.Event()
     shop = Shop(
-        journal=Journal(data, menu=menu_layout, network=network, **chance),
+        journal=Journal(data, menu=menu_layout, network=network, pushing=pushing, **chance),
         guard=Guard(limits or Limits(), tuple(names)),
         menu=dishes,
         terminals=Terminals(),
@@ -74,6 +86,9 @@ def create_app(
     )
     app = Flask(__name__, static_folder="static", template_folder="templates")
     app.extensions["shop"] = shop
+    tokens = Tokens(key(data / "registry.key"), frozenset(classes))
+    catalogue = Layout(menu_layout) if menu_layout else None
+    app.extensions["registry"] = registry.Desk(Registry(catalogue, shop.journal.registry), tokens)
     app.jinja_env.code_generator_class, app.jinja_env.plain = markup.Escaping, markup.plain  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {"size": terminal.size, "short": digest.short, **markup.FILTERS, **pizza.FILTERS}
@@ -82,6 +97,7 @@ def create_app(
     app.after_request(compress)
     shop.guard.watch(app)
     app.register_blueprint(kitchen.blueprint)
+    app.register_blueprint(registry.blueprint)
     app.register_error_handler(EngineError, _engine_error)
     app.register_error_handler(HTTPException, _http_error)
     return app
@@ -141,6 +157,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--data", type=Path, default=DATA, metavar="DIR", help="where the kitchens are kept (%(default)s)"
     )
     parser.add_argument("--menu", type=Path, default=MENU, metavar="LAYOUT", help="the OCI layout that pulls come from")
+    parser.add_argument(
+        "--class",
+        dest="classes",
+        action="append",
+        type=_namespace,
+        metavar="NAME",
+        help=f"every kitchen may push to repositories below NAME/ ({', '.join(CLASSES)})",
+    )
     parser.add_argument("--name", action="append", default=[], help="a host name that this server is reached under")
     parser.add_argument(
         "--allow-remote",
@@ -158,6 +182,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             names=(asked.host, *asked.name),
             network=Network(Addresses(public)) if asked.allow_remote else None,
             stopping=stopping,
+            classes=asked.classes or CLASSES,
         )
     except EngineError as error:
         parser.error(f"argument --menu: {error}")
@@ -169,9 +194,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"cannot listen on {asked.host} port {asked.port}: {error.strerror or error}")
     gc.freeze()  # what was made so far stays: no collection need look at it again
     print(f"Hello Whale is open: {_url(asked.host, listening)}", flush=True)
-    serving.serve(app, listening, stopping)
+    threading.Thread(target=_keep_house, args=(app.extensions["shop"].journal, stopping), daemon=True).start()
+    serving.serve(app, listening, stopping, registry.who(app.extensions["registry"].tokens))
     _leave(app)
     return 0
+
+
+def _keep_house(journal: Journal, stopping: threading.Event) -> None:
+    """Sweeps now and then, beside everything else."""
+    while not stopping.wait(SWEEP_SECONDS):
+        try:
+            journal.sweep()
+        except (EngineError, OSError):
+            logging.getLogger(__name__).exception("sweeping failed; it is tried again")
+
+
+def _namespace(text: str) -> str:
+    if "/" in text or not references.is_repository(text) or re.fullmatch(r"[0-9a-f]{16}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no namespace: use lowercase letters, digits, '-', '_' and '.'")
+    return text
 
 
 def _port(text: str) -> int:

@@ -2,9 +2,10 @@
 
 - A page's request body is read whole, within a size and a time, before a thread is given to it: a client that stalls
   holds a socket, never a thread. Bodies below ``/v2/`` are streamed to a thread pool of their own, so that slow
-  uploads cannot stop the pages.
+  uploads cannot stop the pages; each caller has a few of its threads at once, and waits for more.
 - A client that goes away in the middle of a body raises in the reader; a2wsgi alone would let it look like the end.
-- A connection that does not finish its request's head in time is closed.
+  One that goes away in the middle of an answer ends it; a2wsgi alone would read all of it, for nobody.
+- A connection that does not finish its request's head in time is closed, as is one that takes nothing of its answer.
 - `serve` returns within `GRACE_SECONDS` of SIGTERM or SIGINT plus a moment: answers under way are finished, commands
   that take longer are cancelled; what was acknowledged is durable already.
 """
@@ -12,12 +13,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 import signal
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import h11
@@ -31,6 +35,7 @@ from werkzeug.exceptions import (
     RequestEntityTooLarge,
     RequestHeaderFieldsTooLarge,
     RequestTimeout,
+    TooManyRequests,
 )
 
 if TYPE_CHECKING:
@@ -40,11 +45,21 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Who = Callable[[Scope], str]
 
 PAGE_BODY_MAX = 64 << 10
 """The largest body of a page's request, in bytes."""
 BODY_SECONDS = 10.0
-"""How long a page's body may take; below ``/v2/``, how long a client may send nothing."""
+"""How long a page's body may take."""
+SILENCE_SECONDS = 30.0
+"""How long a client may send nothing of a body below ``/v2/``, and take nothing of any answer."""
+AT_ONCE = 4
+"""Requests below ``/v2/`` of one caller that are worked on at once; docker fetches three layers at a time."""
+WAITING_MAX = 64
+"""Requests below ``/v2/`` of one caller that may wait for their turn: docker pushes five layers at a time, podman six,
+and a class may be behind one address."""
+TURN_SECONDS = 60.0
+"""How long they wait."""
 HEAD_SECONDS = 10.0
 """How long a request's head may take, from the connection's opening or the head's first byte."""
 HEAD_MAX = 32 << 10
@@ -52,33 +67,85 @@ HEAD_MAX = 32 << 10
 GRACE_SECONDS = 3
 """How long answers under way may still take once the server was told to stop."""
 
-_TRANSFERS = re.compile(r"/v2/|/k/[^/]+/(?:load$|save/)")
-"""Paths whose bodies are streamed, either way."""
+_TRANSFERS = re.compile(r"/v2(?:/|$)|(/k/[^/]+)/(?:load$|save/)")
+"""Paths whose bodies are streamed, either way; for those of a kitchen, whom they count against."""
 _CHUNKS_KEPT = 1024
 """Chunks of one answer that may wait for a slow reader, so that a page's thread never does."""
 
 log = logging.getLogger(__name__)
 
 
-class Bridge:
-    """An ASGI application around a WSGI one, with `pages` threads, and `transfers` more for what lies below /v2/."""
+def by_address(scope: Scope) -> str:
+    """Whom a request counts against, where nothing better is known."""
+    return str((scope.get("client") or ("",))[0])
 
-    def __init__(self, app: WSGIApplication, *, pages: int = 8, transfers: int = 8) -> None:
+
+class Bridge:
+    """An ASGI application around a WSGI one, with `pages` threads, and `transfers` more for what lies below /v2/. `who`
+    tells from a request's scope whom it counts against."""
+
+    def __init__(self, app: WSGIApplication, *, pages: int = 8, transfers: int = 64, who: Who = by_address) -> None:
         terminated: Any = _input_terminated(app)
         self._pages: Any = WSGIMiddleware(terminated, workers=pages, send_queue_size=_CHUNKS_KEPT)
-        self._transfers: Any = WSGIMiddleware(terminated, workers=transfers)
+        ending: Any = _ending(terminated)
+        self._transfers: Any = WSGIMiddleware(ending, workers=transfers, send_queue_size=2)
+        self._who, self._turns = who, Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        transfer = _TRANSFERS.match(scope["path"])
         try:
             _check(scope)
-            if _TRANSFERS.match(scope["path"]):
-                await self._transfers(scope, _attentive(receive), send)
+            if transfer:
+                async with self._turns.take(transfer[1] or self._who(scope)):
+                    await self._transfer(scope, receive, send)
             else:
                 await self._pages(scope, _replay(await _whole(receive)), send)
         except ClientDisconnected:
             pass
         except HTTPException as error:
-            await _refuse(error, send)
+            await _refuse(error, send, as_json=scope["path"].startswith("/v2"))
+
+    async def _transfer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client = Client(receive)
+        if not {b"content-length", b"transfer-encoding"} & {name for name, _ in scope["headers"]}:
+            await client.expect_nothing()
+        scope["client.state"] = client
+        watching = asyncio.create_task(client.watch())
+        try:
+            await self._transfers(scope, client.receive, send)
+        finally:
+            watching.cancel()
+
+
+class Turns:
+    """At most `AT_ONCE` at once of each key; more of them wait, some, and for a while."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, asyncio.Semaphore] = {}
+        self._present: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def take(self, key: str) -> AsyncIterator[None]:
+        """While it is the caller's turn; `TooManyRequests`."""
+        busy = TooManyRequests("too many requests of yours are under way; wait for their end", retry_after=5)
+        if self._present[key] >= AT_ONCE + WAITING_MAX:
+            raise busy
+        turn = self._turns.setdefault(key, asyncio.Semaphore(AT_ONCE))
+        self._present[key] += 1
+        try:
+            try:
+                async with asyncio.timeout(TURN_SECONDS):
+                    await turn.acquire()
+            except TimeoutError as error:
+                raise busy from error
+            try:
+                yield
+            finally:
+                turn.release()
+        finally:
+            self._present[key] -= 1
+            if not self._present[key]:
+                del self._present[key], self._turns[key]
 
 
 def _input_terminated(app: WSGIApplication) -> WSGIApplication:
@@ -130,39 +197,93 @@ def _replay(body: bytes) -> Receive:
     return receive
 
 
-def _attentive(receive: Receive) -> Receive:
-    """`receive` that raises where the client went away or fell silent."""
+class Client:
+    """The other end of a transfer: `receive` raises where it went away or fell silent; `gone` tells of it while an
+    answer is sent."""
 
-    async def attentive() -> Message:
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._first: Message | None = None
+        self._whole = asyncio.Event()
+        self.gone = False
+
+    async def expect_nothing(self) -> None:
+        """Its request has no body: what comes next can only be that it goes away."""
+        self._first = await self.receive()
+
+    async def receive(self) -> Message:
+        """The next piece of its body; `ClientDisconnected`."""
+        if self._first is not None:
+            return self._first
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                message = await receive()
+            async with asyncio.timeout(SILENCE_SECONDS):
+                message = await self._receive()
         except TimeoutError as error:
+            self.gone = True
             raise ClientDisconnected from error
         if message["type"] == "http.disconnect":
+            self.gone = True
             raise ClientDisconnected
+        if not message.get("more_body"):
+            self._whole.set()
         return message
 
-    return attentive
+    async def watch(self) -> None:
+        """Once its body is whole, notice that it goes away."""
+        await self._whole.wait()
+        await self._receive()
+        self.gone = True
 
 
-async def _refuse(error: HTTPException, send: Send) -> None:
+def _ending(app: WSGIApplication) -> WSGIApplication:
+    """Ends an answer whose client has gone."""
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return _Ending(app(environ, start_response), environ["asgi.scope"]["client.state"])
+
+    return application
+
+
+class _Ending(Iterator[bytes]):
+    def __init__(self, chunks: Iterable[bytes], client: Client) -> None:
+        self._chunks, self._each, self._client = chunks, iter(chunks), client
+
+    def __next__(self) -> bytes:
+        if self._client.gone:
+            raise ClientDisconnected
+        return next(self._each)
+
+    def close(self) -> None:
+        close = getattr(self._chunks, "close", None)
+        if close:
+            close()
+
+
+async def _refuse(error: HTTPException, send: Send, *, as_json: bool = False) -> None:
     """Answers before any application ran, and closes: what remains of the body is not wanted."""
     text = f"{error.description}\n".encode()
+    kind = b"text/plain; charset=utf-8"
+    if as_json:
+        code = "TOOMANYREQUESTS" if error.code == TooManyRequests.code else "UNSUPPORTED"
+        text = json.dumps({"errors": [{"code": code, "message": error.description, "detail": {}}]}).encode()
+        kind = b"application/json"
     headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-type", kind),
         (b"content-length", str(len(text)).encode()),
         (b"connection", b"close"),
         (b"x-content-type-options", b"nosniff"),
+        *((b"retry-after", value.encode()) for name, value in error.get_headers() if name == "Retry-After"),
     ]
     await send({"type": "http.response.start", "status": error.code or 400, "headers": headers})
     await send({"type": "http.response.body", "body": text})
 
 
 class Patient(H11Protocol):
-    """uvicorn's HTTP/1.1, patient for `HEAD_SECONDS` only: it bounds an idle connection, but not a slow head."""
+    """uvicorn's HTTP/1.1, patient for `HEAD_SECONDS` and `SILENCE_SECONDS` only: it bounds an idle connection, but
+    neither a slow head nor a reader that takes nothing."""
 
     _head_timer: asyncio.TimerHandle | None = None
+    _read_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -177,7 +298,32 @@ class Patient(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_head()
+        self._forget_reader()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_reader()
+
+    def resume_writing(self) -> None:
+        self._forget_reader()
+        super().resume_writing()
+
+    def _watch_reader(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+
+        def look() -> None:
+            if self.transport.get_write_buffer_size() >= waiting:
+                self.transport.abort()
+            else:
+                self._watch_reader()
+
+        self._read_timer = self.loop.call_later(SILENCE_SECONDS, look)
+
+    def _forget_reader(self) -> None:
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+            self._read_timer = None
 
     def _watch_head(self) -> None:
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
@@ -188,22 +334,22 @@ class Patient(H11Protocol):
             self._head_timer = None
 
 
-def serve(app: WSGIApplication, listening: socket.socket, stopping: threading.Event) -> None:
+def serve(app: WSGIApplication, listening: socket.socket, stopping: threading.Event, who: Who = by_address) -> None:
     """Answers on `listening` until SIGTERM or SIGINT."""
     # uvicorn raises the signal again once it has stopped; by then that is nobody's business.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    Server(app, stopping).run(sockets=[listening])
+    Server(app, stopping, who).run(sockets=[listening])
 
 
 class Server(uvicorn.Server):
     """uvicorn around a `Bridge`; `stopping` is set when it was told to stop, before answers under way are awaited."""
 
-    def __init__(self, app: WSGIApplication, stopping: threading.Event) -> None:
+    def __init__(self, app: WSGIApplication, stopping: threading.Event, who: Who = by_address) -> None:
         self._stopping = stopping
         super().__init__(
             uvicorn.Config(
-                Bridge(app),
+                Bridge(app, who=who),
                 http=Patient,
                 ws="none",
                 lifespan="off",

@@ -6,6 +6,7 @@ Any manifest is taken that has a media type of its own and says of what it is ma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,6 +20,8 @@ from engine.errors import MalformedDocument
 REFERENCES_MAX: Final = 4096
 """Manifests and blobs that one manifest may refer to."""
 
+_TYPE: Final = re.compile(r"application/(?:vnd\.[a-z0-9.+-]*json|json|[a-z0-9.-]+\+json)", re.IGNORECASE)
+"""What a browser would never take for a page or a script, though it is served from the pages' own address."""
 _FOREIGN: Final = (
     "application/vnd.docker.image.rootfs.foreign.",
     "application/vnd.oci.image.layer.nondistributable.",
@@ -59,8 +62,10 @@ class _Manifest(msgspec.Struct, rename="camel"):
 
 def facts(data: bytes, media_type: str) -> Facts:
     """What a manifest that is sent under `media_type` says; `MalformedDocument`."""
+    if not _TYPE.fullmatch(media_type):
+        raise MalformedDocument("manifest", f"is sent as {media_type[:100]!r}, no media type of a JSON document")
     found = spec.decode(data, _Manifest, "manifest")
-    if not media_type or (found.media_type and found.media_type != media_type):
+    if found.media_type and found.media_type != media_type:
         raise MalformedDocument("manifest", f"is sent as {media_type!r} and calls itself {found.media_type!r}")
     if found.manifests is not None and (found.config is not None or found.layers is not None):
         raise MalformedDocument("manifest", "has `manifests` together with `config` or `layers`")  # CVE-2021-41190

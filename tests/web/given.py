@@ -18,7 +18,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from web import serving
+from web import registry, serving
 
 BEGIN = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 
@@ -46,7 +46,7 @@ def ids(*first: str) -> Callable[[], str]:
 def served(app: Flask) -> Iterator[str]:
     """`app` behind the real server, in a thread: its address."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = serving.Server(app, threading.Event())
+    server = serving.Server(app, threading.Event(), registry.who(app.extensions["registry"].tokens))
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
     try:
