@@ -64,9 +64,9 @@ class BlobStore(Protocol):
         """
 
     def adopt(self, file: Path, digest: Digest) -> None:
-        """Hold, durably, the bytes of a file that its caller has checked to be `digest`; the file is gone afterwards.
+        """Hold a file's bytes, which its caller has checked to be `digest` and synced; the file is gone afterwards.
 
-        No second copy is made where the file lies on the store's own file system.
+        No second copy is made: the file lies on the store's own file system.
         """
 
     def renew(self, digest: Digest) -> bool:
@@ -228,8 +228,6 @@ class DirectoryBlobs(BlobStore):
         return actual
 
     def adopt(self, file: Path, digest: Digest) -> None:
-        with file.open("r+b") as stream:
-            os.fsync(stream.fileno())
         self._adopt(file, digest)
         file.unlink(missing_ok=True)  # it is still there where the blob was held
 

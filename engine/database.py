@@ -70,7 +70,7 @@ class Database:
             with closing(self._engine.raw_connection()) as connection:  # outside of any transaction
                 connection.cursor().execute("PRAGMA journal_mode=WAL")  # readers beside one writer; the file keeps it
             with self.writing() as db:
-                self._metadata.create_all(db)
+                self._metadata.create_all(db, checkfirst=False)
                 db.exec_driver_sql(f"PRAGMA user_version={self._wanted}")
 
     def _version(self) -> bool:

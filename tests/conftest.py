@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from engine import database
 from tests import peers
 
 QUIET = (
@@ -34,6 +37,18 @@ def dockerd() -> Iterator[peers.Dockerd]:
     """A private docker daemon, one for the whole run."""
     with peers.dockerd() as daemon:
         yield daemon
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing waits for the disk: for tests of what is stored, not of whether it outlives a power cut."""
+
+    def forget(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA synchronous=OFF").close()
+
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    monkeypatch.setattr(database, "_durable", forget)
 
 
 @pytest.fixture(scope="session")

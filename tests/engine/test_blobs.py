@@ -156,3 +156,25 @@ def test_many_writers_of_one_blob_agree(tmp_path: Path) -> None:
         thread.join()
     assert found == [NAME] * 16
     assert stores[0].read(NAME) == PIZZA
+
+
+def test_a_file_is_adopted_as_it_is(blobs: BlobStore, tmp_path: Path) -> None:
+    for number in range(2):  # new, then held already
+        file = tmp_path / "upload"
+        file.write_bytes(PIZZA)
+        inode = file.stat().st_ino
+        blobs.adopt(file, NAME)
+        assert not file.exists()
+        assert blobs.read(NAME) == PIZZA
+        if isinstance(blobs, DirectoryBlobs) and not number:
+            assert (tmp_path / "blobs" / "sha256" / digests.encoded(NAME)).stat().st_ino == inode, "no second copy"
+
+
+def test_adopting_a_held_blob_makes_it_young_again(tmp_path: Path) -> None:  # rule 39
+    blobs = DirectoryBlobs(tmp_path / "blobs")
+    blobs.put(PIZZA)
+    held = tmp_path / "blobs" / "sha256" / digests.encoded(NAME)
+    os.utime(held, (0, 0))
+    (tmp_path / "upload").write_bytes(PIZZA)
+    blobs.adopt(tmp_path / "upload", NAME)
+    assert blobs.sweep(set()) == {}
