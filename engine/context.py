@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from engine.blobs import BlobStore
 from engine.digest import Digest
@@ -54,6 +54,14 @@ class Nowhere:
         return CommandError(f"{path!r}: there are no files of yours here; `python -m engine` on your machine has them")
 
 
+UPPERS: Final = 64 << 20
+"""Bytes of decoded change sets that are kept in memory; a node of one takes some 400 beside its path and content."""
+
+
+def _weight(upper: Upper) -> int:
+    return sum(400 + len(path) + len(node.data) for path, node in upper.nodes.items())
+
+
 def _ignore(_event: Event) -> None:
     """Nobody watches."""
 
@@ -74,7 +82,7 @@ class Context:
     cancelled: Callable[[], bool] = lambda: False
     local: Local = field(default_factory=Nowhere)
     room: int | None = None
-    uppers: Recent[Digest, Upper] = field(default_factory=lambda: Recent(64))
+    uppers: Recent[Digest, Upper] = field(default_factory=lambda: Recent(64, room=UPPERS, weigh=_weight))
 
     def upper(self, container: Container) -> Upper:
         """The change set of a container."""

@@ -179,18 +179,23 @@ V = TypeVar("V")
 
 
 class Recent(Generic[K, V]):
-    """The `keep` values that were asked for last, each made once by its asker."""
+    """The `keep` values that were asked for last, each made once by its asker.
 
-    def __init__(self, keep: int) -> None:
-        self._keep, self._lock = keep, threading.Lock()
-        self._values: OrderedDict[K, V] = OrderedDict()
+    Where visitors decide how large one is, `weigh` tells about how many bytes it takes, and all of them together take
+    at most `room`: a value of more than that is made each time, and never kept.
+    """
+
+    def __init__(self, keep: int, *, room: int = 0, weigh: Callable[[V], int] | None = None) -> None:
+        self._keep, self._room, self._weigh, self._lock = keep, room, weigh, threading.Lock()
+        self._values: OrderedDict[K, tuple[V, int]] = OrderedDict()
+        self._held = 0
 
     def get(self, key: K, make: Callable[[], V]) -> V:
         """The value of `key`, made by `make` where it is not kept."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)
-                return self._values[key]
+                return self._values[key][0]
         value = make()
         self.put(key, value)
         return value
@@ -202,8 +207,12 @@ class Recent(Generic[K, V]):
 
     def put(self, key: K, value: V) -> None:
         """Keep `value`, whatever was kept of `key`."""
+        weight = self._weigh(value) if self._weigh else 0
         with self._lock:
-            self._values[key] = value
-            self._values.move_to_end(key)
-            while len(self._values) > self._keep:
-                self._values.popitem(last=False)
+            self._held -= self._values.pop(key, (value, 0))[1]
+            if weight > self._room:
+                return
+            self._values[key] = value, weight
+            self._held += weight
+            while len(self._values) > self._keep or self._held > self._room:
+                self._held -= self._values.popitem(last=False)[1][1]

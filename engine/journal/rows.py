@@ -42,6 +42,18 @@ _LARGE: Final = 64 << 10
 """Bytes of a state's events from which on those of all its kitchen are added up against the quota."""
 
 
+_ROOM: Final = 32 << 20
+"""Bytes of memory, about, that each of the caches may take: visitors decide how large a state is."""
+
+
+def _weight_of_events(events: tuple[AnyEvent, ...]) -> int:
+    return 3 * len(facts.encode(events))
+
+
+def _weight_of_entries(entries: list[Entry]) -> int:
+    return sum(2_000 + sum(map(len, one.argv)) + len(getattr(one.gist.what, "path", "")) for one in entries)
+
+
 # The statements that every command needs are built once: SQLAlchemy takes longer to build one than to run it.
 _KITCHEN: Final = select(KITCHENS).where(KITCHENS.c.id == bindparam("kitchen"))
 _STATE: Final = select(*_ENTRY, STATES.c.events).where(STATES.c.id == bindparam("state"))
@@ -86,10 +98,10 @@ class Rows:
 
     def __init__(self, reach: Callable[[Host], Mapping[Digest, int]], quota: int | None, keep: int) -> None:
         self._reach, self._quota, self._keep = reach, quota, keep
-        self._hosts: Recent[Digest, Host] = Recent(1024)
-        self._reached: Recent[Digest, Mapping[Digest, int]] = Recent(1024)
-        self._events: Recent[str, tuple[AnyEvent, ...]] = Recent(256)
-        self._entries: Recent[str, list[Entry]] = Recent(1024)
+        self._hosts: Recent[Digest, Host] = Recent(1024, room=_ROOM, weigh=lambda host: 5 * len(hosts.encode(host)))
+        self._reached: Recent[Digest, Mapping[Digest, int]] = Recent(1024, room=_ROOM, weigh=lambda it: 250 * len(it))
+        self._events: Recent[str, tuple[AnyEvent, ...]] = Recent(256, room=_ROOM, weigh=_weight_of_events)
+        self._entries: Recent[str, list[Entry]] = Recent(1024, room=_ROOM, weigh=_weight_of_entries)
 
     # Reading
 
