@@ -55,7 +55,6 @@
     ContainerCreated(_event, from) {
       play($$(".tub", from), [{ translate: "0 -70px", opacity: 0 }, { translate: "0 0", opacity: 1 }], { duration: 400 });
     },
-    ImageUntagged() {}, ImageTagged() {},
   };
 
   // Undo: what the state is left with flies back the way it came, as a picture of what was.

@@ -45,7 +45,7 @@ from web.guard import Guard, cookie_name, give_key
 from web.menu import Dish
 from web.scene import Looking, settle
 from web.slide import Theme, slide
-from web.terminals import Terminals
+from web.terminals import Terminals, line
 from web.timeline import Step, timeline
 from web.uploads import ARCHIVE_MAX, ARCHIVE_SLACK, FORM_MEMORY, Uploaded
 from web.view import Drawn, Moved, still, view
@@ -119,7 +119,7 @@ def do(kitchen: str) -> AnyResponse:
     try:
         argv = _words(typed)
     except ValueError as error:
-        _shop().terminals.show(kitchen, typed, "", f"{error}: is a quote left open?\n", 2)
+        _shop().terminals.show(kitchen, line(typed, "", f"{error}: is a quote left open?\n", 2))
         return _answer(kitchen)
     if argv[:1] == ["fork"] and len(argv) == 1:
         return _fork(_shop().journal.kitchen(kitchen).head)
@@ -142,8 +142,8 @@ def complete(kitchen: str) -> AnyResponse:
     """What could stand at the end of the ``line``: where the word begins, and what it could be."""
     shop = _shop()
     host = shop.journal.head(kitchen).host
-    line = request.args.get("line", "")[: shop.guard.limits.command]
-    start, words = completion.complete(shop.journal.context, host, [dish.name for dish in shop.menu], line)
+    typed = request.args.get("line", "")[: shop.guard.limits.command]
+    start, words = completion.complete(shop.journal.context, host, [dish.name for dish in shop.menu], typed)
     return jsonify(start=start, words=words)
 
 
@@ -159,7 +159,7 @@ def delivery(kitchen: str) -> AnyResponse:
         words = {"kitchen": kitchen, "looking": _looking_after(), "writable": _owns(kitchen)}
         return make_response(render_template("_underway.html", delivery=under_way, **words))
     lines = shop.terminals.lines(kitchen)
-    response = _page(head, mine=_owns(kitchen), moved="forward" if lines and lines[-1].events else "")
+    response = _page(head, mine=_owns(kitchen), moved="forward" if lines and lines[-1].changed else "")
     response.headers |= {"HX-Retarget": "#kitchen", "HX-Reswap": "outerMorph"}
     return response
 
@@ -358,7 +358,7 @@ def _deliver(kitchen: str, typed: str, argv: list[str], sent: Uploaded | None) -
         return outcome[0] if delivery.ended.wait(shop.deliveries.patience) and outcome else None
     if sent:
         sent.close()
-    shop.terminals.show(kitchen, typed, "", "another delivery is under way: wait for it, or stop it\n", 1)
+    shop.terminals.show(kitchen, line(typed, "", "another delivery is under way: wait for it, or stop it\n", 1))
     return None
 
 
@@ -378,9 +378,9 @@ def carry_out(
         done = shop.journal.do(kitchen, argv, cancelled=cancelled, progress=progress, local=local)
     except EngineError as error:
         status = error.exit_code if isinstance(error, CommandError) else 1
-        shop.terminals.show(kitchen, typed, "", f"{error}\n", status)
+        shop.terminals.show(kitchen, line(typed, "", f"{error}\n", status))
         return None
-    shop.terminals.show(kitchen, typed, done.out, done.err, done.status, done.events)
+    shop.terminals.show(kitchen, line(typed, done.out, done.err, done.status, done.events))
     return done
 
 
@@ -397,7 +397,7 @@ def _answer(kitchen: str, head: State | None = None, moved: Moved = "") -> AnyRe
         return _page(head, mine=True, moved=moved)
     looking = _looking_after()
     if moved == "forward":
-        looking = settle(head.host, looking, _shop().terminals.lines(kitchen)[-1].events)
+        looking = settle(head.host, looking, _shop().terminals.lines(kitchen)[-1].made)
     return redirect(f"{url_for('.show', kitchen=kitchen)}?{looking.query}", 303)
 
 
@@ -415,7 +415,7 @@ def _page(shown: State, *, mine: bool = False, past: bool = False, moved: Moved 
     """A kitchen's page, or its fragment alone; to its owner (`mine`) with forms and its key."""
     shop = _shop()
     lines = () if past else shop.terminals.lines(shown.kitchen)
-    fresh = lines[-1].events if lines and moved == "forward" else ()
+    fresh = lines[-1].made if lines and moved == "forward" else ()
     drawn = _drawn(shown, settle(shown.host, _looking_after(), fresh), writable=mine)
     under_way = None if past else shop.deliveries.of(shown.kitchen)
     seen = view(shown, drawn, _time(shown, drawn), lines, past=past, moved=moved, delivery=under_way)
@@ -446,8 +446,7 @@ def _time(shown: State, drawn: Drawn) -> Markup:
     entries = _shop().journal.entries(shown.kitchen)
 
     def draw() -> Markup:
-        line = timeline(entries, shown.id)
         words = {"kitchen": shown.kitchen, "looking": drawn.looking, "writable": drawn.writable}
-        return Markup(render_template("_time.html", timeline=line, **words))  # noqa: S704
+        return Markup(render_template("_time.html", timeline=timeline(entries, shown.id), **words))  # noqa: S704
 
     return _shop().times.get((shown.id, entries[0].id, entries[-1].id, drawn.looking, drawn.writable), draw)

@@ -7,7 +7,7 @@ command made, or the newest container, or the newest image.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -61,16 +61,17 @@ class Looking:
         return urlencode(self.words)
 
 
-def settle(host: Host, looking: Looking, events: Iterable[Event] = ()) -> Looking:
-    """`looking` with a subject that is there: whom `events` made, else whom it names, else the newest, else ""."""
-    wanted = [name for name in (*reversed([*_made(events)]), looking.subject) if name and find(host, name)]
+def settle(host: Host, looking: Looking, fresh: Sequence[str] = ()) -> Looking:
+    """`looking` with a subject that is there: the last of `fresh`, else whom it names, else the newest, else ""."""
+    wanted = [name for name in (*reversed(fresh), looking.subject) if name and find(host, name)]
     newest = [c.name for c in reversed([*host.containers.values()])] or [*reversed([*host.references])]
     subject = next(iter([*wanted, *newest]), "") or next((digests.short(image) for image in host.images), "")
     beside = looking.beside if find(host, looking.beside) and looking.beside != subject else ""
     return replace(looking, subject=subject, beside=beside, layer=looking.layer if subject == looking.subject else None)
 
 
-def _made(events: Iterable[Event]) -> Iterable[str]:
+def made(events: Iterable[Event]) -> Iterable[str]:
+    """The names of what `events` brought or started, in their order."""
     for event in events:
         match event:
             case (

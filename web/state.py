@@ -9,7 +9,7 @@ Times are RFC 3339, paths absolute text, digests whole, stacks bottom first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -24,8 +24,13 @@ from engine.image import Image
 from engine.journal import Entry, Journal, State
 from engine.upper import Upper
 
-CHANGES_SHOWN: Final = 500
-"""Changes and upper nodes of one container that are listed; `changed` counts them all."""
+LISTED: Final = 500
+"""Changes and upper nodes of one container, and events of one command, that are listed; a figure counts them all."""
+LISTED_BYTES: Final = 128 << 10
+"""Bytes of each such list as JSON; names can be long, and there can be many containers."""
+
+
+_S = TypeVar("_S", bound=msgspec.Struct)
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,7 +183,8 @@ class StateRow(Value, frozen=True, kw_only=True):
 
 
 class KitchenState(Value, frozen=True, kw_only=True):
-    """All of it. `events` are those of the head's own command, `undo` and `redo` the states that these would go to."""
+    """All of it. `events` are those of the head's own command, the first of the `happened` many that there were;
+    `undo` and `redo` the states that these would go to."""
 
     kitchen: str
     state: str
@@ -186,6 +192,7 @@ class KitchenState(Value, frozen=True, kw_only=True):
     at: str
     command: tuple[str, ...]
     events: tuple[AnyEvent, ...]
+    happened: int
     images: tuple[ImageState, ...]
     containers: tuple[ContainerState, ...]
     blobs: tuple[BlobState, ...]
@@ -214,7 +221,8 @@ def describe_state(journal: Journal, head: State) -> KitchenState:
         number=head.number,
         at=head.at,
         command=head.argv,
-        events=head.events,  # type: ignore[arg-type]
+        events=_listed(head.events),  # type: ignore[arg-type]
+        happened=len(head.events),
         images=tuple(_image(context, host, record, places) for record in _in_order(host, context)),
         containers=tuple(_container(context, container) for container in _by_age(host.containers.values())),
         blobs=_blobs(places),
@@ -236,6 +244,17 @@ def account(journal: Journal, head: State) -> Ledger:
 def encode(state: KitchenState) -> bytes:
     """The JSON of a state: the same bytes for the same value."""
     return msgspec.json.encode(state)
+
+
+def _listed(found: Sequence[_S]) -> tuple[_S, ...]:
+    """The first of what was found, as far as a list goes."""
+    shown, room = 0, LISTED_BYTES
+    for one in found[:LISTED]:
+        room -= len(msgspec.json.encode(one))
+        if room < 0:
+            break
+        shown += 1
+    return tuple(found[:shown])
 
 
 # Images and containers
@@ -292,7 +311,7 @@ def _image(context: Context, host: Host, record: ImageRecord, places: dict[Diges
 def _container(context: Context, container: Container) -> ContainerState:
     upper: Upper = context.upper(container)
     changes = diff(context.images.stack(container.manifest), upper) if upper.nodes else []
-    nodes = sorted(upper.nodes.items())
+    nodes = sorted(upper.nodes.items())[:LISTED]
     return ContainerState(
         id=container.id,
         name=container.name,
@@ -309,10 +328,9 @@ def _container(context: Context, container: Container) -> ContainerState:
         unpacked=upper.unpacked,
         virtual=upper.unpacked + context.images[container.manifest].unpacked(context.layers),
         changed=len(changes),
-        changes=tuple(ChangeState(kind=c.kind, path=display(c.path)) for c in changes[:CHANGES_SHOWN]),
-        nodes=tuple(
-            NodeState(path=display(path), kind=node.kind, size=node.size, opaque=node.opaque)
-            for path, node in nodes[:CHANGES_SHOWN]
+        changes=_listed([ChangeState(kind=c.kind, path=display(c.path)) for c in changes[:LISTED]]),
+        nodes=_listed(
+            [NodeState(path=display(path), kind=node.kind, size=node.size, opaque=node.opaque) for path, node in nodes]
         ),
     )
 

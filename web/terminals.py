@@ -1,58 +1,92 @@
 """What each kitchen's terminal has shown lately.
 
 It lives in memory alone: what a command changed is in the journal, what it printed is only to be read once or twice.
+Of a command's events, which may be very many, only what is said of them is kept.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from engine.events import Event, Wrote
+from engine.image import Recent
+from web.headline import Sentence, headline
+from web.scene import made
 
 LINES: Final = 20
 """Commands of one kitchen that are shown."""
 TEXT_MAX: Final = 8_000
 """Characters of one command's output that are shown."""
+ALL_MAX: Final = 60_000
+"""Characters of a kitchen's whole terminal: it comes with every page."""
 KITCHENS: Final = 1_000
 """Kitchens whose terminals are remembered."""
+ROOM: Final = 64 << 20
+"""Bytes, about, that all terminals together may take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One command as typed, what it printed, its exit code, and what it did."""
+    """One command as typed, what it printed, and its exit code.
+
+    `changed` tells whether anything happened, `told` says what, and `made` names the images and containers that it
+    brought.
+    """
 
     command: str
     out: str
     err: str
     status: int
-    events: tuple[Event, ...] = ()
+    changed: bool = False
+    told: Sentence = ()
+    made: tuple[str, ...] = ()
+
+    @property
+    def length(self) -> int:
+        """Characters of text."""
+        return len(self.command) + len(self.out) + len(self.err)
+
+
+def line(command: str, out: str, err: str, status: int, events: Sequence[Event] = ()) -> Line:
+    """One command and what it came to, cut to what a terminal shows."""
+    changed = any(not isinstance(event, Wrote) for event in events)
+    return Line(_cut(command), _cut(out), _cut(err), status, changed, headline(events), tuple(made(events)))
 
 
 class Terminals:
     """The last lines of the kitchens used last; safe among threads."""
 
     def __init__(self) -> None:
-        self._lines: OrderedDict[str, deque[Line]] = OrderedDict()
+        self._lines: Recent[str, tuple[Line, ...]] = Recent(KITCHENS, room=ROOM, weigh=_weight)
         self._lock = threading.Lock()
 
-    def show(self, kitchen: str, command: str, out: str, err: str, status: int, events: tuple[Event, ...] = ()) -> None:
-        """Adds one command and what it came to."""
-        told = tuple(event for event in events if not isinstance(event, Wrote))
-        line = Line(_cut(command), _cut(out), _cut(err), status, told)
+    def show(self, kitchen: str, added: Line) -> None:
+        """Adds one command."""
         with self._lock:
-            lines = self._lines.setdefault(kitchen, deque(maxlen=LINES))
-            lines.append(line)
-            self._lines.move_to_end(kitchen)
-            if len(self._lines) > KITCHENS:
-                self._lines.popitem(last=False)
+            self._lines.put(kitchen, _newest((*self.lines(kitchen), added)))
 
     def lines(self, kitchen: str) -> tuple[Line, ...]:
         """Oldest first."""
-        with self._lock:
-            return tuple(self._lines.get(kitchen, ()))
+        return self._lines.get(kitchen, tuple)
+
+
+def _newest(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """The last of `lines`, as many as may be shown."""
+    room, kept = ALL_MAX, 0
+    for one in reversed(lines[-LINES:]):
+        room -= one.length
+        if room < 0:
+            break
+        kept += 1
+    return lines[len(lines) - kept :]
+
+
+def _weight(lines: tuple[Line, ...]) -> int:
+    """At most four bytes a character, and what beside the text is small."""
+    return sum(1_000 + 4 * one.length for one in lines)
 
 
 def _cut(text: str) -> str:

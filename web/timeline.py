@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from engine import events as facts
 from engine import terminal
@@ -21,6 +21,9 @@ Word = Literal["", "sent", "copied", "written", "stored"]
 """What the bytes of a step were."""
 NAMED = 9
 """Steps that carry their names when there are more than fit; those around the head."""
+LABEL_MAX: Final = 80
+COMMAND_MAX: Final = 400
+"""Characters of a step's label and command; a command may have thousands, and there are two hundred steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,8 @@ class _Told(NamedTuple):
 @lru_cache(maxsize=16_384)
 def _told(entry: Entry) -> _Told:
     count, word = moved(entry.gist)
-    return _Told(label(entry.argv, entry.gist), shlex.join(entry.argv), count, word)
+    words = terminal.ellipsis(label(entry.argv, entry.gist), LABEL_MAX)
+    return _Told(words, terminal.ellipsis(shlex.join(entry.argv), COMMAND_MAX), count, word)
 
 
 def _line(by_id: dict[str, Entry], children: dict[str | None, list[Entry]], head: str) -> list[Entry]:

@@ -13,7 +13,6 @@ from typing import Final, Literal
 
 from markupsafe import Markup
 
-from engine import events as facts
 from engine import host as hosts
 from engine import terminal
 from engine.host import Container, Host
@@ -23,11 +22,12 @@ from web.deliveries import Delivery
 from web.glossary import PARTS, Part
 from web.headline import Piece, Sentence, headline
 from web.menu import Dish
+from web.motion import Motion, motion
 from web.orders import Group
 from web.pizza import PizzaView
 from web.scene import Looking
 from web.state import Ledger
-from web.terminals import Line
+from web.terminals import Line, line
 
 Moved = Literal["", "forward", "back"]
 _REFUSED: Final = 110
@@ -101,8 +101,7 @@ class KitchenView:
     """Whether this is a state shown by its own address, rather than where the kitchen stands now."""
     drawn: Drawn
     headline: Sentence
-    events: Markup
-    """The events of the state as JSON, for what moves; safe within a script element."""
+    motion: Motion
     moved: Moved
     """Which way the kitchen has just gone, for what moves."""
     lines: tuple[Line, ...]
@@ -153,7 +152,7 @@ def view(
         past=past,
         drawn=drawn,
         headline=_on_its_way(delivery) if delivery else _headline(shown, lines),
-        events=Markup(facts.encode(shown.events).decode().replace("<", "\\u003c").replace("&", "\\u0026")),  # noqa: S704
+        motion=motion(shown.events),
         moved=moved,
         lines=tuple(lines) if past or lines else _told(shown),
         time=time,
@@ -195,10 +194,10 @@ def _headline(shown: State, lines: Sequence[Line]) -> Sentence:
     """What the last command did, or why it did nothing; else what made this state."""
     if lines:
         last = lines[-1]
-        if last.status and last.err and not last.events:
+        if last.status and last.err.strip() and not last.changed:
             return (Piece("Not done: ", "cost"), Piece(terminal.ellipsis(last.err.strip().splitlines()[0], _REFUSED)))
-        if told := headline(last.events):
-            return told
+        if last.told:
+            return last.told
     if told := headline(shown.events):
         return told
     if not shown.host.images:
@@ -211,4 +210,4 @@ def _told(shown: State) -> tuple[Line, ...]:
     if not shown.argv:
         return ()
     out, err = terminal.render(shown.events), terminal.render(shown.events, "stderr")
-    return (Line(f"docker {shlex.join(shown.argv)}", out, err, 0, shown.events),)
+    return (line(f"docker {shlex.join(shown.argv)}", out, err, 0, shown.events),)

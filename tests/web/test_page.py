@@ -116,7 +116,7 @@ def test_the_picture_shows_whom_the_last_command_made_else_whom_was_asked_for_el
     assert scene.settle(host, Looking()).subject == "box"
     asked = Looking(subject="pizza/pepperoni:latest")
     assert scene.settle(host, asked).subject == "pizza/pepperoni:latest"
-    assert scene.settle(host, asked, box.head("k").events).subject == "box"
+    assert scene.settle(host, asked, [*scene.made(box.head("k").events)]).subject == "box"
     assert scene.settle(host, Looking(subject="gone", beside="gone")) == Looking(subject="box")
     assert scene.settle(hosts.EMPTY, Looking()).subject == ""
 
