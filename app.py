@@ -29,11 +29,12 @@ from engine import digest, terminal
 from engine import reference as references
 from engine.addresses import Addresses, public
 from engine.errors import EngineError
-from engine.journal import Journal
+from engine.journal import QUOTA, Journal
 from engine.network import Network
 from engine.ocilayout import Layout
+from engine.registry import Caller, Registry
 from engine.registry import Limits as Pushing
-from engine.registry import Registry
+from engine.remote import InProcess
 from web import kitchen, markup, menu, pizza, registry, serving
 from web.compress import compress
 from web.deliveries import Deliveries
@@ -59,15 +60,18 @@ def create_app(
     names: Sequence[str] = (),
     limits: Limits | None = None,
     network: Network | None = None,
+    quota: int = QUOTA,
     clock: Callable[[], datetime] | None = None,
     ids: Callable[[], str] | None = None,
     stopping: threading.Event | None = None,
     classes: Sequence[str] = CLASSES,
     pushing: Pushing | None = None,
 ) -> Flask:
-    """The pages over the kitchens of `data`, and the registry. `network` is how visitors may reach other registries,
-    None for not at all. `clock` and `ids` take the place of time and chance, for tests and talks. `classes` are
-    namespaces that every kitchen may push to, within the limits of `pushing`.
+    """The pages over the kitchens of `data`, and the registry.
+
+    `quota` are the bytes of blobs that all states of one kitchen may reach; `classes` namespaces that every kitchen may
+    push to, within the limits of `pushing`; `network` is how visitors may reach other registries, None for not at all.
+    `clock` and `ids` take the place of time and chance, for tests and talks.
 
     Raises `EngineError` where the menu is no OCI layout, `OSError` where `data` cannot be used.
     """
@@ -75,9 +79,15 @@ def create_app(
     dishes = menu.read(menu_layout) if menu_layout else ()
     _try_writing(data)
     stopping = stopping or threading.Event()
+    guard = Guard(limits or Limits(), tuple(names))
+
+    def own(host: str, kitchen: str) -> InProcess | None:
+        """The registry here, as a kitchen reaches it without a detour over a socket."""
+        return InProcess(desk.registry, Caller(kitchen, desk.tokens.shared)) if kitchen and guard.own(host) else None
+
     shop = Shop(
-        journal=Journal(data, menu=menu_layout, network=network, pushing=pushing, **chance),
-        guard=Guard(limits or Limits(), tuple(names)),
+        journal=Journal(data, menu=menu_layout, network=network, own=own, quota=quota, pushing=pushing, **chance),
+        guard=guard,
         menu=dishes,
         terminals=Terminals(),
         another=lambda: Journal(data, menu=menu_layout),
@@ -88,7 +98,7 @@ def create_app(
     app.extensions["shop"] = shop
     tokens = Tokens(key(data / "registry.key"), frozenset(classes))
     catalogue = Layout(menu_layout) if menu_layout else None
-    app.extensions["registry"] = registry.Desk(Registry(catalogue, shop.journal.registry), tokens)
+    desk = app.extensions["registry"] = registry.Desk(Registry(catalogue, shop.journal.registry), tokens)
     app.jinja_env.code_generator_class, app.jinja_env.plain = markup.Escaping, markup.plain  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {"size": terminal.size, "short": digest.short, **markup.FILTERS, **pizza.FILTERS}
@@ -167,6 +177,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--name", action="append", default=[], help="a host name that this server is reached under")
     parser.add_argument(
+        "--quota",
+        type=_mebibytes,
+        default=QUOTA,
+        metavar="MIB",
+        help=f"what the images and containers of one kitchen may take, in MiB ({QUOTA >> 20})",
+    )
+    parser.add_argument(
         "--allow-remote",
         action="store_true",
         help="let visitors pull from and push to registries of the open internet; never of this machine or network",
@@ -181,6 +198,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             menu_layout=asked.menu,
             names=(asked.host, *asked.name),
             network=Network(Addresses(public)) if asked.allow_remote else None,
+            quota=asked.quota,
             stopping=stopping,
             classes=asked.classes or CLASSES,
         )
@@ -213,6 +231,12 @@ def _namespace(text: str) -> str:
     if "/" in text or not references.is_repository(text) or re.fullmatch(r"[0-9a-f]{16}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no namespace: use lowercase letters, digits, '-', '_' and '.'")
     return text
+
+
+def _mebibytes(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 0 < len(text) < 9 and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of MiB: a whole one, of at least 1")
+    return int(text) << 20
 
 
 def _port(text: str) -> int:

@@ -34,7 +34,7 @@ from engine.errors import (
     SizeMismatch,
     Unauthorized,
 )
-from engine.registry import Registry, Request, Response
+from engine.registry import NOBODY, Caller, Registry, Request, Response
 from engine.spec import DOCUMENT_MAX, Descriptor
 from engine.transfer import document, gather
 
@@ -78,10 +78,10 @@ class Transport(Protocol):
 
 
 class InProcess:
-    """The transport to a registry of this process."""
+    """The transport to a registry of this process, which takes `caller` for who asks."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    def __init__(self, registry: Registry, caller: Caller = NOBODY) -> None:
+        self._registry, self._caller = registry, caller
 
     def request(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None = None
@@ -89,7 +89,7 @@ class InProcess:
         """See `Transport`."""
         path, _, query = path.partition("?")
         pieces = (body,) if isinstance(body, bytes) else body or ()
-        return self._registry.handle(Request(method, unquote(path), query, headers, pieces))
+        return self._registry.handle(Request(method, unquote(path), query, headers, pieces), self._caller)
 
     def abort(self) -> None:
         """Nobody waits here."""

@@ -118,6 +118,7 @@ class Guard:
         self._kitchens = Allowance(limits.kitchens_a_minute, a_second=limits.kitchens_a_minute / 60)
         self._commands = Allowance(limits.burst, a_second=limits.commands_a_second)
         self._running: Counter[str] = Counter()
+        self._reached: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
     def watch(self, app: Flask) -> None:
@@ -131,6 +132,7 @@ class Guard:
     def check_host(self) -> None:
         """Refuses a Host that is not ours."""
         host = request.headers.get("Host", "")
+        self._reached.add((request.environ["SERVER_NAME"], request.environ["SERVER_PORT"]))
         if not self.knows(host):
             raise MisdirectedRequest(
                 f"this server is not known as {host[:100]!r}; start it with --name to have it answer to that"
@@ -147,6 +149,22 @@ class Guard:
         except ValueError:
             return name in self._names or name.endswith(".localhost")
         return True
+
+    def own(self, host: str) -> bool:
+        """Whether ``name[:port]`` is this very server: one of its names, or an address of this machine by which it was
+        reached before, with a port by which it was. What `knows` lets pass may be another's address."""
+        match = _HOST.fullmatch(host)
+        if not match or not self.knows(host):
+            return False
+        name, port = match[1].lower().rstrip(".").strip("[]"), host[match.end(1) + 1 :] or "80"
+        reached = self._reached.copy()
+        if port not in {port for _, port in reached}:
+            return False
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return True
+        return address.is_loopback or name in {address for address, _ in reached}
 
     def check_origin(self) -> None:
         """Refuses a change that a page of another origin asks for."""

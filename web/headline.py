@@ -31,7 +31,7 @@ Sentence = tuple[Piece, ...]
 
 def headline(events: Sequence[Event]) -> Sentence:
     """The sentence for what one command did; empty where nothing did change."""
-    for teller in (_pulled, _committed, _ran, _files, _gone, _tagged, _loaded):
+    for teller in (_pulled, _pushed, _committed, _ran, _files, _gone, _tagged, _loaded, _imported):
         if sentence := teller(events):
             return sentence
     return ()
@@ -83,6 +83,27 @@ def _pulled(events: Sequence[Event]) -> Sentence:
         )
     layers = _count(len(pulled), "layer", lower=True)
     return (Piece(f"{name} arrived: {layers}, "), Piece(f"{size(done.sent)} sent", "cost"), Piece("."))
+
+
+def _pushed(events: Sequence[Event]) -> Sentence:
+    done = next((event for event in reversed(events) if isinstance(event, facts.ImagePushed)), None)
+    if not done:
+        return ()
+    sent = [event for event in events if isinstance(event, facts.LayerPushed)]
+    there = _of(events, facts.LayerExists, facts.LayerMounted)
+    name = done.reference.rpartition("/")[2].removesuffix(":latest")
+    if sent and there:
+        return (
+            Piece(f"{name} is on the shelf. "),
+            Piece(_count(len(there), "layer") + (" was" if len(there) == 1 else " were") + " there already", "kept"),
+            Piece(", " + _count(len(sent), "layer", lower=True) + " went: "),
+            Piece(size(sum(e.size for e in sent)), "cost"),
+            Piece("."),
+        )
+    if there:
+        return (Piece(f"{name} is on the shelf, and "), Piece("every layer was there already", "kept"), Piece("."))
+    layers = _count(len(sent), "layer", lower=True)
+    return (Piece(f"{name} is on the shelf: {layers}, "), Piece(f"{size(done.sent)} sent", "cost"), Piece("."))
 
 
 def _committed(events: Sequence[Event]) -> Sentence:
@@ -232,6 +253,19 @@ def _tagged(events: Sequence[Event]) -> Sentence:
 def _loaded(events: Sequence[Event]) -> Sentence:
     loaded = [e for e in events if isinstance(e, facts.ImageLoaded)]
     return (Piece(_count(len(loaded), "image") + " loaded from an archive."),) if loaded else ()
+
+
+def _imported(events: Sequence[Event]) -> Sentence:
+    made = next((event for event in events if isinstance(event, facts.ImageImported)), None)
+    if not made:
+        return ()
+    return (
+        Piece("A root file system came as "),
+        Piece("one layer", "did"),
+        Piece(": "),
+        Piece(size(made.unpacked), "cost"),
+        Piece("."),
+    )
 
 
 _NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")

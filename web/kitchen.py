@@ -7,6 +7,7 @@ terminal with its exit code.
 
 from __future__ import annotations
 
+import re
 import shlex
 import time
 from collections.abc import Callable
@@ -39,12 +40,14 @@ from engine.errors import CommandError, EngineError
 from engine.events import Event as Fact
 from engine.image import Recent
 from engine.journal import Done, Journal, State, moves_blobs
-from web import completion, orders, state, welcome
+from web import completion, counter, orders, state, welcome
 from web.deliveries import Deliveries, Delivery
 from web.guard import Guard, cookie_name, give_key
 from web.menu import Dish
+from web.registry import Desk
 from web.scene import Looking, settle
 from web.slide import Theme, slide
+from web.takeaway import Server
 from web.terminals import Terminals, line
 from web.timeline import Step, timeline
 from web.uploads import ARCHIVE_MAX, ARCHIVE_SLACK, FORM_MEMORY, Uploaded
@@ -155,9 +158,12 @@ def delivery(kitchen: str) -> AnyResponse:
     under_way = shop.deliveries.of(kitchen)
     if not _wants_fragment():
         return redirect(url_for(".show", kitchen=kitchen), 303)
+    then = "counter" if request.args.get("then") == "counter" else ""
     if under_way:
-        words = {"kitchen": kitchen, "looking": _looking_after(), "writable": _owns(kitchen)}
+        words = {"kitchen": kitchen, "looking": _looking_after(), "writable": _owns(kitchen), "then": then}
         return make_response(render_template("_underway.html", delivery=under_way, **words))
+    if then:
+        return Response(headers={"HX-Redirect": url_for(".show_counter", kitchen=kitchen)})
     lines = shop.terminals.lines(kitchen)
     response = _page(head, mine=_owns(kitchen), moved="forward" if lines and lines[-1].changed else "")
     response.headers |= {"HX-Retarget": "#kitchen", "HX-Reswap": "outerMorph"}
@@ -178,13 +184,32 @@ def cancel(kitchen: str) -> AnyResponse:
 @blueprint.post("/k/<kitchen>/load")
 def load(kitchen: str) -> AnyResponse:
     """Loads the archive in the form's field ``archive``: `docker save`'s, or an OCI layout in a tar."""
-    _own(kitchen)
-    request.max_content_length = ARCHIVE_MAX if (quota := _shop().journal.quota) is None else quota + ARCHIVE_SLACK
-    request.max_form_memory_size = FORM_MEMORY  # of what is looked at at once; the file itself goes to a temporary one
-    sent = request.files.get("archive")
-    if not sent or not sent.filename:
-        abort(400, "choose the file of an image first: `docker save` writes one")
-    return _run(kitchen, f"docker load -i {shlex.quote(sent.filename[-80:])}", ["load"], Uploaded(sent.stream))
+    return _bring(kitchen, "load -i", lambda _file: ["load"])
+
+
+@blueprint.post("/k/<kitchen>/import")
+def import_(kitchen: str) -> AnyResponse:
+    """Makes an image of one layer of the root file system in the form's field ``archive``."""
+    return _bring(kitchen, "import", lambda file: ["import", "-", _plain(file)])
+
+
+@blueprint.get("/k/<kitchen>/counter")
+def show_counter(kitchen: str) -> AnyResponse:
+    """What goes out of the kitchen and comes into it; see `web.counter`."""
+    shop, mine = _shop(), _owns(kitchen)
+    head = shop.journal.head(kitchen)
+    desk: Desk = current_app.extensions["registry"]
+    seen = counter.view(
+        shop.journal,
+        head,
+        desk.registry,
+        server=Server(request.scheme, request.host),
+        lines=shop.terminals.lines(kitchen),
+        password=desk.tokens.password(kitchen) if mine else "",
+        chosen=request.args.get("image", ""),
+        delivery=shop.deliveries.of(kitchen),
+    )
+    return make_response(render_template("counter.html", view=seen))
 
 
 @blueprint.get("/k/<kitchen>/save/<path:name>.tar")
@@ -384,6 +409,25 @@ def carry_out(
     return done
 
 
+def _bring(kitchen: str, verb: str, argv: Callable[[str], list[str]]) -> AnyResponse:
+    """The command `argv` over the form's file, which it has at its standard input; shown as it is typed at home."""
+    _own(kitchen)
+    quota = _shop().journal.quota
+    request.max_content_length = ARCHIVE_MAX if quota is None else quota + ARCHIVE_SLACK
+    request.max_form_memory_size = FORM_MEMORY  # of what is looked at at once; the file itself goes to a temporary one
+    sent = request.files.get("archive")
+    if not sent or not sent.filename:
+        abort(400, "choose a file first: `docker save` writes one")
+    words = argv(sent.filename)
+    typed = shlex.join(["docker", *verb.split(), sent.filename[-80:], *words[2:]])
+    return _run(kitchen, typed, words, Uploaded(sent.stream))
+
+
+def _plain(file: str) -> str:
+    """A repository's name for what a file of that name brings."""
+    return re.sub(r"[^a-z0-9]+", "-", file.partition(".tar")[0].lower()).strip("-")[:60] or "imported"
+
+
 def _until(deadline: float) -> Callable[[], bool]:
     """Whether a command has to end: its time is up, or the server stops."""
     stopping = _shop().stopping
@@ -392,6 +436,8 @@ def _until(deadline: float) -> Callable[[], bool]:
 
 def _answer(kitchen: str, head: State | None = None, moved: Moved = "") -> AnyResponse:
     """To the owner after a command: the fragment for htmx, a redirect for a plain form."""
+    if request.form.get("then") == "counter":
+        return redirect(url_for(".show_counter", kitchen=kitchen), 303)
     head = head or _shop().journal.head(kitchen)
     if _wants_fragment():
         return _page(head, mine=True, moved=moved)

@@ -14,6 +14,7 @@ from typing import Final
 from engine.events import Event, Wrote
 from engine.image import Recent
 from web.headline import Sentence, headline
+from web.parcels import TRANSFER
 from web.scene import made
 
 LINES: Final = 20
@@ -32,8 +33,8 @@ ROOM: Final = 64 << 20
 class Line:
     """One command as typed, what it printed, and its exit code.
 
-    `changed` tells whether anything happened, `told` says what, and `made` names the images and containers that it
-    brought.
+    `changed` tells whether anything happened, `told` says what, `made` names the images and containers that it brought,
+    and `transfer` are the events of a pull or push.
     """
 
     command: str
@@ -43,6 +44,7 @@ class Line:
     changed: bool = False
     told: Sentence = ()
     made: tuple[str, ...] = ()
+    transfer: tuple[Event, ...] = ()
 
     @property
     def length(self) -> int:
@@ -53,7 +55,8 @@ class Line:
 def line(command: str, out: str, err: str, status: int, events: Sequence[Event] = ()) -> Line:
     """One command and what it came to, cut to what a terminal shows."""
     changed = any(not isinstance(event, Wrote) for event in events)
-    return Line(_cut(command), _cut(out), _cut(err), status, changed, headline(events), tuple(made(events)))
+    transfer = tuple(event for event in events if isinstance(event, TRANSFER))
+    return Line(_cut(command), _cut(out), _cut(err), status, changed, headline(events), tuple(made(events)), transfer)
 
 
 class Terminals:
@@ -85,8 +88,8 @@ def _newest(lines: tuple[Line, ...]) -> tuple[Line, ...]:
 
 
 def _weight(lines: tuple[Line, ...]) -> int:
-    """At most four bytes a character, and what beside the text is small."""
-    return sum(1_000 + 4 * one.length for one in lines)
+    """At most four bytes a character; an event of a transfer is one layer's."""
+    return sum(1_000 + 4 * one.length + 400 * len(one.transfer) for one in lines)
 
 
 def _cut(text: str) -> str:

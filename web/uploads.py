@@ -41,7 +41,8 @@ class Uploaded(Nowhere):
 def _own(sent: IO[bytes]) -> BinaryIO:
     """The same bytes in a file that stays open when the request's own are closed."""
     sent.seek(0)
-    try:
-        return os.fdopen(os.dup(sent.fileno()), "rb")
-    except io.UnsupportedOperation:  # a small one is in memory
-        return io.BytesIO(sent.read())
+    with sent:
+        try:
+            return os.fdopen(os.dup(sent.fileno()), "rb")
+        except io.UnsupportedOperation:  # a small one is in memory
+            return io.BytesIO(sent.read())

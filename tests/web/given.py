@@ -16,7 +16,7 @@ from itertools import count
 
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+from werkzeug.test import TestResponse, encode_multipart
 
 from web import registry, serving
 
@@ -210,8 +210,10 @@ class Visitor:
 
     def send(self, path: str, fields: dict[str, object]) -> TestResponse:
         """Posts a form with a file to a path of the kitchen."""
+        boundary, body = encode_multipart(fields)
         headers = {"Host": "localhost", "Origin": "http://localhost"}
-        return self.client.post(f"/k/{self.kitchen}{path}", data=fields, headers=headers)
+        sent = f'multipart/form-data; boundary="{boundary}"'
+        return self.client.post(f"/k/{self.kitchen}{path}", data=body, content_type=sent, headers=headers)
 
     def fragment(self, path: str) -> TestResponse:
         """What htmx gets of a path of the kitchen."""
