@@ -16,6 +16,7 @@ from itertools import count
 
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
 from web import registry, serving
@@ -210,7 +211,8 @@ class Visitor:
 
     def send(self, path: str, fields: dict[str, object]) -> TestResponse:
         """Posts a form with a file to a path of the kitchen."""
-        boundary, body = encode_multipart(fields)
+        files = {name: FileStorage(*value) if isinstance(value, tuple) else value for name, value in fields.items()}
+        boundary, body = encode_multipart(files)
         headers = {"Host": "localhost", "Origin": "http://localhost"}
         sent = f'multipart/form-data; boundary="{boundary}"'
         return self.client.post(f"/k/{self.kitchen}{path}", data=body, content_type=sent, headers=headers)
