@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final, TypeAlias
 
 from engine.errors import Unreachable
@@ -19,6 +19,8 @@ from engine.errors import Unreachable
 Address: TypeAlias = IPv4Address | IPv6Address
 Resolve: TypeAlias = Callable[[str, int], Sequence[tuple[Any, ...]]]
 
+_SPECIAL: Final = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
+"""IETF's own, and the old anycast of 6to4 (RFC 6890, RFC 7526): Python's versions differ about them."""
 _UNICAST: Final = IPv6Network("2000::/3")
 """All that is handed out of IPv6 to be reached from anywhere; mapped and translated IPv4 are outside it."""
 
@@ -37,7 +39,7 @@ def public(address: Address) -> bool:
     if not address.is_global or address.is_multicast or address.is_reserved or address.is_unspecified:
         return False
     if isinstance(address, IPv4Address):
-        return True
+        return not any(address in network for network in _SPECIAL)
     return address in _UNICAST and address.sixtofour is None and address.teredo is None
 
 

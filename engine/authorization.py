@@ -23,6 +23,7 @@ from engine.errors import Unauthorized, Unreachable
 
 _CHALLENGE_MAX: Final = 4096
 _SCHEME: Final = re.compile(r"(?:^|,)\s*(bearer|basic)(?=\s|$)", re.IGNORECASE)
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _PARAMETER: Final = re.compile(r'([a-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))', re.IGNORECASE)
 _REPOSITORY: Final = re.compile(r"/v2/(.+)/(?:manifests|blobs|tags|referrers)/")
 _TOKEN: Final = re.compile(r"[!-~]{1,16384}")
@@ -45,9 +46,11 @@ def challenge(header: str) -> Challenge | None:
     """A ``WWW-Authenticate`` header's Bearer challenge, else its Basic one; None where it has neither."""
     header = header[:_CHALLENGE_MAX]
     found: dict[str, Challenge] = {}
-    starts = list(_SCHEME.finditer(header))
-    for match, following in zip(starts, [*starts[1:], None], strict=True):
-        part = header[match.end() : following.start() if following else None]
+    bare = _QUOTED.sub(lambda quoted: "_" * len(quoted[0]), header)
+    starts = list(_SCHEME.finditer(bare))
+    ends = [match.start() for match in starts[1:]] + [len(header)]
+    for match, end in zip(starts, ends, strict=False):
+        part = header[match.end() : end]
         said = {key.lower(): quoted or plain for key, quoted, plain in _PARAMETER.findall(part)}
         scheme = match[1].lower()
         found.setdefault(

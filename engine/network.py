@@ -23,7 +23,7 @@ from functools import partial
 from time import time
 from typing import Any, Final, cast
 from urllib.parse import SplitResult, urljoin, urlsplit
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 import urllib3
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
@@ -153,7 +153,12 @@ class Http:
             if raw.status not in _REDIRECTS or method not in _REPEATABLE or not location:
                 return raw
             raw.close()
-            onward = urljoin(url, location)
+            try:
+                onward = urljoin(url, location)
+            except ValueError as error:
+                raise Unreachable(
+                    _shown(method, url), f"redirected to {location[:200]!r}, which is no address"
+                ) from error
             if _origin(onward) != _origin(url):
                 headers = {name: value for name, value in headers.items() if name != "authorization"}
             if url.startswith("https:") and not onward.startswith("https:"):
@@ -251,6 +256,7 @@ class _Body(Iterator[bytes]):
     def __init__(self, raw: urllib3.BaseHTTPResponse, asked: str, patience: Patience) -> None:
         self._raw, self._asked, self._patience = raw, asked, patience
         self._pieces = raw.stream(CHUNK, decode_content=False)
+        finalize(self, raw.close).atexit = False  # for who forgets it
 
     def __next__(self) -> bytes:
         try:
