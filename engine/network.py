@@ -49,6 +49,15 @@ _REPEATABLE: Final = frozenset({"GET", "HEAD"})
 _PORTS: Final = {"http": 80, "https": 443}
 
 
+class LoginRefused(Unauthorized):
+    """A registry, at its `base` address, does not know the account."""
+
+    def __init__(self, base: str) -> None:
+        super().__init__()
+        self.base = base
+        self.args = (f"login attempt to {base}/v2/ failed with status: 401 Unauthorized",)
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long a peer is waited for. Seconds: of `silence` until an answer is given up, the first `pause` before asking
@@ -80,7 +89,7 @@ class Network:
         http = self.transport(registry, account)
         with closing(http.request("GET", "/v2/", {})) as answer:
             if answer.status == 401:
-                raise Unauthorized(f"login attempt to {http.base}/v2/ failed with status: 401 Unauthorized")
+                raise LoginRefused(http.base)
             if answer.status != 200:
                 raise Unreachable(f'Get "{http.base}/v2/"', f"no registry: it answered {answer.status}")
 

@@ -11,9 +11,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
-from engine.errors import Cancelled, EngineError
+from engine.errors import Cancelled, Denied, EngineError, Unauthorized, Unreachable
 from engine.events import Event
+
+_SPEAKING: Final = (Cancelled, Denied, Unauthorized, Unreachable)
+"""What says itself what it was about."""
 
 
 class Latch:
@@ -57,7 +61,7 @@ class Together:
         except BaseException as error:
             with self._lock:
                 if self._first is None:
-                    named = doing and isinstance(error, EngineError) and not isinstance(error, Cancelled)
+                    named = doing and isinstance(error, EngineError) and not isinstance(error, _SPEAKING)
                     self._first = error.while_(doing) if named else error  # type: ignore[attr-defined]
                     self.cancelled.close()
                     self._abort()

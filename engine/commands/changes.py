@@ -24,11 +24,11 @@ def changed(run: RunConfig, instruction: str) -> RunConfig:
     word, _, rest = instruction.strip().partition(" ")
     change = _CHANGES.get(word.upper())
     if change is None:
-        raise CommandError(f"Error response from daemon: {word.upper()[:40]} is not a valid change command")
+        raise CommandError(f"Error response from daemon: {word.lower()[:40]} is not a valid change command")
     try:
         return change(run, rest.strip())
     except ValueError as error:
-        raise CommandError(f"Error response from daemon: {word.upper()}: {error}") from error
+        raise CommandError(f"Error response from daemon: {error}") from error
 
 
 def _command(text: str) -> tuple[str, ...]:
@@ -45,10 +45,10 @@ def _pairs(text: str) -> dict[str, str]:
     if words and "=" not in words[0]:
         name, _, value = text.partition(" ")
         if not value:
-            raise ValueError(f"{name[:40]} must have two arguments")
+            raise ValueError("ENV and LABEL must have two arguments")
         return {name: value.strip()}
     if not words or any("=" not in word for word in words):
-        raise ValueError("requires at least one argument, each NAME=VALUE")
+        raise ValueError("ENV and LABEL require at least one argument, each NAME=VALUE")
     return {name: value for name, _, value in (word.partition("=") for word in words)}
 
 
@@ -68,7 +68,7 @@ def _expose(run: RunConfig, text: str) -> RunConfig:
     ports = text.split()
     wrong = next((port for port in ports if not _PORT.fullmatch(port)), None)
     if wrong or not ports:
-        raise ValueError(f"invalid containerPort: {wrong or ''}"[:80])
+        raise ValueError(f"Invalid containerPort: {wrong or ''}"[:80])
     named: dict[str, dict[str, Any]] = {port if "/" in port else f"{port}/tcp": {} for port in ports}
     return replace(run, ExposedPorts={**(run.ExposedPorts or {}), **named})
 

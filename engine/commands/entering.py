@@ -86,7 +86,7 @@ LOGIN = Verb(
     Usage(
         "login",
         "[SERVER]",
-        "Log in to a registry, docker.io where none is named",
+        "Log in to a Docker registry",
         0,
         1,
         (
@@ -98,4 +98,4 @@ LOGIN = Verb(
     _login,
     _prepare,
 )
-LOGOUT = Verb(Usage("logout", "[SERVER]", "Log out from a registry", 0, 1), _logout)
+LOGOUT = Verb(Usage("logout", "[SERVER]", "Log out from a Docker registry", 0, 1), _logout)

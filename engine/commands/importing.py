@@ -32,6 +32,8 @@ BYTES_MAX = 8 << 30
 
 def _run(context: Context, host: Host, options: Options, _moved: Moved | None) -> Outcome:
     source, *names = options.words
+    if len(names) > 1:
+        raise CommandError(f"{names[1][:100]!r} is one word too many: a source, and one name for the image")
     name = named(names[0]).familiar if names else ""
     run = RunConfig()
     for change in options.all("change"):
@@ -115,10 +117,10 @@ def _image(
 IMPORT = Verb(
     Usage(
         "import",
-        "file|- [REPOSITORY[:TAG]]",
+        "file|URL|- [REPOSITORY[:TAG]]",
         "Import the contents from a tarball to create a filesystem image",
         1,
-        2,
+        None,
         (
             Flag("change", "c", "list", "Apply Dockerfile instruction to the created image", many=True),
             Flag("message", "m", "string", "Set commit message for imported image"),

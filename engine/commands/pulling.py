@@ -31,7 +31,9 @@ def platform(text: str) -> Platform:
     if not text:
         return platforms.LINUX_AMD64
     if not 2 <= len(parts) <= 3 or not all(_PART.fullmatch(part) for part in parts):
-        raise daemon_error(f'"{text[:100]}" is an invalid platform: os/arch or os/arch/variant, as linux/arm64')
+        raise daemon_error(
+            f'"{text[:100]}": cannot parse platform specifier: invalid argument; say os/arch[/variant], as linux/arm64'
+        )
     return Platform(os=parts[0], architecture=_ARCHITECTURES.get(parts[1], parts[1]), variant="".join(parts[2:]))
 
 

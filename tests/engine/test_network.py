@@ -609,7 +609,7 @@ def hidden(talk: Talk, _whole: bytes, _nth: int) -> bool:
 @pytest.mark.parametrize(
     ("twist", "error", "words"),
     [
-        (half, Interrupted, r'layer 1 of 1: Get "http://.*": the registry broke the connection off'),
+        (half, Interrupted, r'^Get "http://.*/blobs/.*": the registry broke the connection off'),
         (changed, DigestMismatch, "layer 1 of 1: digest mismatch"),
         (longer, SizeMismatch, "layer 1 of 1: size mismatch"),
         (endless, SizeMismatch, "layer 1 of 1: size mismatch"),

@@ -25,6 +25,7 @@ from engine import terminal
 from engine.__main__ import Files
 from engine.errors import CommandError, EngineError
 from engine.journal import Journal
+from engine.network import Network
 from engine.spec import RunConfig
 from tests import peers
 from tests.engine import images
@@ -68,10 +69,10 @@ class Member(NamedTuple):
 class Twins:
     """See the module."""
 
-    def __init__(self, daemon: peers.Dockerd, directory: Path) -> None:
+    def __init__(self, daemon: peers.Dockerd, directory: Path, network: Network | None = None) -> None:
         self.daemon, self.directory = daemon, directory
         self._connection = daemon.connect()
-        self.journal = Journal(directory / "data", quota=None)
+        self.journal = Journal(directory / "data", quota=None, network=network)
         self.journal.create("k")
 
     def close(self) -> None:
