@@ -26,7 +26,9 @@ PATIENCE: Final = 0.7
 """Seconds that an answer waits for a delivery before it shows how far that has come."""
 LINES: Final = 12
 """Blobs whose progress is shown."""
-_SETTLED: Final = frozenset({"exists", "done"})
+_HELD: Final = frozenset({"exists", "present", "mounted"})
+"""Phases of blobs that the other side has: none of their bytes move."""
+_SETTLED: Final = frozenset({"done", "pushed"}) | _HELD
 
 
 class Delivery:
@@ -60,18 +62,18 @@ class Delivery:
     @property
     def done(self) -> int:
         """Bytes that have come."""
-        return sum(_come(event) for event in self._blobs.copy().values() if event.phase != "exists")
+        return sum(_come(event) for event in self._blobs.copy().values() if event.phase not in _HELD)
 
     @property
     def total(self) -> int:
         """Bytes that are to come, as far as that is known."""
-        return sum(event.total for event in self._blobs.copy().values() if event.phase != "exists")
+        return sum(event.total for event in self._blobs.copy().values() if event.phase not in _HELD)
 
 
 def _come(event: Progress) -> int:
-    if event.phase == "waiting":
+    if event.phase in ("waiting", "preparing"):
         return 0
-    return min(event.done, event.total) if event.phase == "downloading" else event.total
+    return min(event.done, event.total) if event.phase in ("downloading", "pushing") else event.total
 
 
 class Deliveries:

@@ -145,6 +145,10 @@ def label(argv: Sequence[str], gist: Gist) -> str:
     match gist.what:
         case facts.ImagePulled(reference=reference):
             return f"pull {_short(reference)}"
+        case facts.ImagePushed(reference=reference):
+            return f"push {_short(reference)}"
+        case facts.ImageImported(reference=reference):
+            return f"import {_short(reference)}".rstrip()
         case facts.ImageCommitted(reference=reference):
             return f"commit {_short(reference)}" if reference else "commit"
         case facts.ContainerCreated(name=name):

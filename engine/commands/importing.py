@@ -9,7 +9,7 @@ import msgspec
 
 from engine import events as facts
 from engine import image as imaging
-from engine import platforms, spec, terminal
+from engine import spec, terminal
 from engine.blobs import CHUNK
 from engine.commands import pulling
 from engine.commands.changes import changed
@@ -22,7 +22,7 @@ from engine.errors import Cancelled, CommandError, EngineError, LimitExceeded
 from engine.host import Host, ImageRecord
 from engine.layer import Layer
 from engine.options import Flag, Options, Usage
-from engine.spec import Descriptor, History, ImageConfig, RootFS, RunConfig
+from engine.spec import Descriptor, History, ImageConfig, Platform, RootFS, RunConfig
 
 _MEDIA_TYPES = {"": spec.OCI_LAYER, "gzip": spec.OCI_LAYER_GZIP, "zstd": spec.OCI_LAYER_ZSTD}
 _MAGIC = 8
@@ -35,6 +35,7 @@ def _run(context: Context, host: Host, options: Options, _moved: Moved | None) -
     if len(names) > 1:
         raise CommandError(f"{names[1][:100]!r} is one word too many: a source, and one name for the image")
     name = named(names[0]).familiar if names else ""
+    platform = pulling.platform(options.value("platform"))
     run = RunConfig()
     for change in options.all("change"):
         run = changed(run, change)
@@ -52,7 +53,7 @@ def _run(context: Context, host: Host, options: Options, _moved: Moved | None) -
         raise
     except EngineError as error:
         raise daemon_error(f"import {source[:200]}: {error}") from error
-    made = _image(context, blob, layer, _MEDIA_TYPES[compression], run, options)
+    made = _image(context, blob, layer, _MEDIA_TYPES[compression], run, platform, options)
     host = host.with_image(ImageRecord(id=made.id, manifest=made.digest))
     imported = facts.ImageImported(
         image=made.id,
@@ -89,12 +90,16 @@ def _go_on(context: Context, _done: int) -> None:
 
 
 def _image(
-    context: Context, blob: Digest, layer: Layer, media_type: str, run: RunConfig, options: Options
+    context: Context,
+    blob: Digest,
+    layer: Layer,
+    media_type: str,
+    run: RunConfig,
+    platform: Platform,
+    options: Options,
 ) -> imaging.Image:
     """The image, stored: one layer and one row of history."""
     now = terminal.show_time(context.clock())
-    asked = options.value("platform")
-    platform = pulling.platform(asked) if asked else platforms.LINUX_AMD64
     config = msgspec.json.encode(
         ImageConfig(
             architecture=platform.architecture,

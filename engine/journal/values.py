@@ -103,6 +103,8 @@ class Gist(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 _TELLING: Final = (
     facts.ImagePulled,
+    facts.ImagePushed,
+    facts.ImageImported,
     facts.ImageCommitted,
     facts.ContainerCreated,
     facts.FileCopiedUp,
