@@ -158,9 +158,13 @@
     ArrowUp: () => climb(1), ArrowDown: () => climb(-1),
     "[": () => click("#undo"), "]": () => click("#redo"),
   };
+  const popovers = ".pick > details, .brand details, .forks";
+  function shut(but) {
+    for (const open of $$(popovers)) if (open.open && open !== but) { if (open.contains(document.activeElement)) open.firstElementChild.focus(); open.open = false; }
+  }
   for (let n = 1; n <= 8; n++) keys[n] = () => follow($(`.slice[data-slice="${n}"]`));
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") $("body > .tip")?.remove();
+    if (event.key === "Escape") { $("body > .tip")?.remove(); shut(); }
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog[open]")) return;
     const act = keys[event.key] || $(`[data-key="${CSS.escape(event.key)}"]`);
     if (!act) return;
@@ -171,10 +175,10 @@
   document.addEventListener("click", (event) => {
     const look = event.target.closest("[data-look]")?.dataset.look;
     if (look === "theme") keys.t(); else if (look === "projector") keys.p(); else if (look === "keys") keys["?"](); else if (look === "speed") keys.s();
-    if (!event.target.closest(".pick")) $$(".pick details[open]").forEach((open) => { open.open = false; });
+    shut(event.target.closest(popovers));
   });
   document.addEventListener("toggle", (event) => {
-    if (event.target.matches?.(".pick details") && event.target.open) $$(".pick details[open]").forEach((other) => { if (other !== event.target) other.open = false; });
+    if (event.target.matches?.(popovers) && event.target.open) shut(event.target);
   }, true);
 
   // A figure or a box opens the ledger at its line; a question mark shows its answer where it stands

@@ -9,13 +9,14 @@ from __future__ import annotations
 import posixpath
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.context import Context
 from engine.errors import FileError
 from engine.host import Container, Host, ImageRecord
 from engine.merged import Merged
+from web.ingredients import drawn
 from web.menu import Dish
 
 TOPPINGS: Final = {
@@ -83,7 +84,9 @@ def for_image(host: Host, record: ImageRecord, name: str) -> tuple[Group, ...]:
     shown = shlex.quote(name.removesuffix(":latest"))
     fresh = fresh_name(host)
     return (
-        Group(Order("Run it", f"docker run -d --name {fresh} {shown}", "o-tub", main=True)),
+        Group(
+            Order("Run it", f"docker run -d --name {fresh} {shown}", "o-tub", main=True, brief=f"docker run … {shown}")
+        ),
         Group(Order("See its history", f"docker image history {shown}", "u-history")),
         Group(Order("Inspect it", f"docker image inspect {shown}", "u-search")),
         Group(Order("All images", "docker images", "u-layers")),
@@ -113,6 +116,7 @@ def for_container(context: Context, host: Host, container: Container, directory:
             f"docker commit -m {shlex.quote(f'from {container.name}')} {name} my-{name}",
             "o-tub",
             main=True,
+            brief=f"docker commit {name} …",
         ),
         "its life",
         _life(container, name, fresh_name(host)),
@@ -144,7 +148,7 @@ def _slice(context: Context, container: Container, name: str, directory: str) ->
         yield Group(changes[0], "other files", tuple(changes[1:6]), Edit(container.name, paths))
     offs = [_take(name, directory, file) for file in reversed(_ordered(there))]
     if offs:
-        yield Group(offs[0], "other files", tuple(offs[1:]))
+        yield Group(replace(offs[0], symbol="o-napkin"), "other files", tuple(offs[1:]))
 
 
 def _add(name: str, directory: str, topping: str) -> Order:
@@ -157,12 +161,18 @@ def _add(name: str, directory: str, topping: str) -> Order:
 def _change(name: str, directory: str, file: str) -> Order:
     label = "Dip the crust" if file == "crust" else f"Change {file}"
     script = f"echo hot sauce >> {_path(directory, file)}"
-    return Order(label, f"docker exec {name} sh -c {_quoted(script)}", "i-hot-sauce", brief=f"docker exec … >> {file}")
+    symbol = "i-hot-sauce" if file == "crust" else _symbol(file)
+    return Order(label, f"docker exec {name} sh -c {_quoted(script)}", symbol, brief=f"docker exec … >> {file}")
 
 
 def _take(name: str, directory: str, file: str) -> Order:
     command = f"docker exec {name} rm {_path(directory, file)}"
-    return Order(f"Pick {file} off", command, "o-napkin", brief=f"docker exec … rm {file}")
+    return Order(f"Pick {file} off", command, _symbol(file), brief=f"docker exec … rm {file}")
+
+
+def _symbol(file: str) -> str:
+    """What tells a file from the others in a list."""
+    return drawn(file, "file", 0).symbol
 
 
 def write(container: str, path: str, text: str) -> str:

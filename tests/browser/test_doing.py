@@ -125,6 +125,7 @@ def test_editing_a_file_runs_a_command_that_can_be_typed(visit: Open) -> None:
     shown, typing = visit(PULL, RUN), visit(PULL, RUN)
     page = shown.page
     page.get_by_label("More: other files").first.click()
+    page.get_by_text("Write your own text").click()
     page.get_by_label("File", exact=True).select_option("/pizza/slice-3/sauce")
     page.get_by_label("Its whole new text").fill('it\'s "hot" $HOME\n')
     with shown.swap():
