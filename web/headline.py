@@ -37,6 +37,18 @@ def headline(events: Sequence[Event]) -> Sentence:
     return ()
 
 
+def together(layers: int, content: int) -> Sentence:
+    """What two that stand side by side have in common: so many layers, of so many content bytes."""
+    if not layers:
+        return (Piece("No layer is in both: "), Piece("nothing is shared", "cost"), Piece("."))
+    return (
+        Piece(_count(layers, "layer") + " shared", "kept"),
+        Piece(": "),
+        Piece(size(content), "kept"),
+        Piece(" stored once."),
+    )
+
+
 def plain(sentence: Sentence) -> str:
     """The sentence as text alone."""
     return "".join(piece.text for piece in sentence)

@@ -482,7 +482,7 @@ def _drawn(shown: State, looking: Looking, *, writable: bool) -> Drawn:
             name: Markup(render_template(f"_{name}.html", still=one, picture=one.picture))  # noqa: S704
             for name in ("menu", "picture", "actions", "ledger")
         }
-        return Drawn(writable, looking, one.subjects, **parts)
+        return Drawn(writable, looking, one.subjects, one.told, **parts)
 
     return shop.drawn.get((shown.id, looking, writable), draw)
 

@@ -20,7 +20,7 @@ from engine.journal import Journal, State
 from web import orders, scene, state
 from web.deliveries import Delivery
 from web.glossary import PARTS, Part
-from web.headline import Piece, Sentence, headline
+from web.headline import Piece, Sentence, headline, together
 from web.menu import Dish
 from web.motion import Motion, motion
 from web.orders import Group
@@ -78,6 +78,12 @@ class Still:
     subjects: tuple[Shown, ...]
     ledger: Ledger
 
+    @property
+    def told(self) -> Sentence:
+        """What two side by side have in common; empty for one."""
+        pair = self.picture.pair
+        return together(pair.shared, pair.sizes[1]) if pair else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
@@ -86,6 +92,8 @@ class Drawn:
     writable: bool
     looking: Looking
     subjects: tuple[Shown, ...]
+    told: Sentence
+    """What two side by side have in common; empty for one."""
     menu: Markup
     picture: Markup
     actions: Markup
@@ -151,7 +159,7 @@ def view(
         state=shown,
         past=past,
         drawn=drawn,
-        headline=_on_its_way(delivery) if delivery else _headline(shown, lines),
+        headline=_on_its_way(delivery) if delivery else _headline(shown, lines, () if moved else drawn.told),
         motion=motion(shown.events),
         moved=moved,
         lines=tuple(lines) if past or lines else _told(shown),
@@ -190,15 +198,14 @@ def _on_its_way(delivery: Delivery) -> Sentence:
     return (Piece("On its way: "), Piece(terminal.ellipsis(delivery.typed, _REFUSED), "did"), Piece("."))
 
 
-def _headline(shown: State, lines: Sequence[Line]) -> Sentence:
-    """What the last command did, or why it did nothing; else what made this state."""
+def _headline(shown: State, lines: Sequence[Line], told: Sentence) -> Sentence:
+    """Why the last command did nothing; else `told`, what there is to see; else what it did, or made this state."""
     if lines:
         last = lines[-1]
         if last.status and last.err.strip() and not last.changed:
             return (Piece("Not done: ", "cost"), Piece(terminal.ellipsis(last.err.strip().splitlines()[0], _REFUSED)))
-        if last.told:
-            return last.told
-    if told := headline(shown.events):
+        told = told or last.told
+    if told := told or headline(shown.events):
         return told
     if not shown.host.images:
         return (Piece("Your kitchen is empty. "), Piece("Pull your first pizza", "did"), Piece("."))

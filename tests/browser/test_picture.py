@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Open
-from tests.browser.kitchens import DESK, EDITED, PHONE, PROJECTOR, PULL, RUN, SIZES, TALL, Shown
+from tests.browser.kitchens import DESK, DIP, EDITED, PHONE, PROJECTOR, PULL, RUN, SIZES, TALL, Shown
 
 pytestmark = pytest.mark.browser
 
@@ -129,6 +129,9 @@ def test_two_stand_side_by_side_with_their_shared_layers_joined(visit: Open) -> 
         for (digest,) in facts(shown.picture.locator("[data-digest]:not([data-layer]):not([data-content])"), "digest")
     }
     assert joined == layers[0] & layers[1]
+    expect(shown.page.get_by_role("heading", level=1)).to_have_text("Three layers shared: 293 kB stored once.")
+    shown.do("docker tag pizza/cheese mine")
+    expect(shown.page.get_by_role("heading", level=1)).to_contain_text("one more name")
 
 
 # The ledger
@@ -204,13 +207,17 @@ LONG = (
     "docker tag pizza/pepperoni registry.example.com:5000/a/very/long/name/of-a-pizza/that-nobody-can-read:v1.2.3",
     "docker run -d --name a-container-with-a-name-that-does-not-end pizza/pepperoni",
 )
+TUBS = (CHEESE, PULL, RUN, DIP, "docker run -d --name pizza-2 pizza/cheese")
 SUBJECTS = {"image": (PULL,), "edited": EDITED, "dip": TALL, "long names": LONG}
 
 
-@pytest.mark.parametrize("what", [*SUBJECTS, "system", "pair"])
+@pytest.mark.parametrize("what", [*SUBJECTS, "system", "pair", "pair of tubs"])
 def test_no_two_words_of_the_picture_collide(visit: Open, system: str, what: str) -> None:
-    commands = (system,) if what == "system" else (CHEESE, PULL) if what == "pair" else SUBJECTS[what]
-    query = "?subject=pizza/pepperoni&beside=pizza/cheese" if what == "pair" else ""
+    pairs = {
+        "pair": ((CHEESE, PULL), "?subject=pizza/pepperoni&beside=pizza/cheese"),
+        "pair of tubs": (TUBS, "?subject=pizza-1&beside=pizza-2"),
+    }
+    commands, query = pairs.get(what) or ((system,) if what == "system" else SUBJECTS[what], "")
     shown = visit(*commands, query=query)
     found = {}
     for size in (DESK, PROJECTOR, PHONE, (360, 740), (640, 400)):

@@ -7,7 +7,7 @@ import pytest
 from engine import events as facts
 from engine.digest import Digest
 from engine.events import Event
-from web.headline import headline, plain, size
+from web.headline import headline, plain, size, together
 
 D = Digest("sha256:" + "a" * 64)
 C = "c" * 64
@@ -51,6 +51,18 @@ STORED = facts.LayerCommitted(container=C, digest=D, diff_id=D, size=20_000, unp
 )
 def test_the_sentence_says_what_the_events_say(events: list[Event], sentence: str) -> None:
     assert plain(headline(events)) == sentence
+
+
+@pytest.mark.parametrize(
+    ("layers", "sentence"),
+    [
+        (4, "Four layers shared: 298 kB stored once."),
+        (1, "One layer shared: 298 kB stored once."),
+        (0, "No layer is in both: nothing is shared."),
+    ],
+)
+def test_what_two_side_by_side_have_in_common_is_told(layers: int, sentence: str) -> None:
+    assert plain(together(layers, 298_000 if layers else 0)) == sentence
 
 
 def test_what_was_done_and_what_it_cost_are_told_apart() -> None:

@@ -282,6 +282,7 @@ def test_two_subjects_are_joined_where_their_layers_are_the_same() -> None:
     assert sorted(bridges) == sorted(one.digest for one in image(CHEESE).layers)
     boxes = [box.attrib["data-digest"] for box in classed(root, "box")]
     assert len(boxes) == len(set(boxes)) == 4
+    assert [tub.attrib["data-unpacked"] for tub in classed(root, "in-tub")] == [str(dipped().size)]
 
 
 def _common(left: list[str], right: list[str]) -> int:

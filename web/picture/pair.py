@@ -24,7 +24,10 @@ from web.picture.words import counted
 SCALE: Final = 0.66
 LEFT, RIGHT = 96.0, 285.0
 """The two axes."""
-_TOP, _TOP_TUB, _BOTTOM = 282.0, 352.0, 592.0
+_TOP, _TOP_TUB, _BOTTOM = 282.0, 362.0, 592.0
+_GAP: Final = 62.0
+_LIFT: Final = 40.0
+"""How far a short stack is lifted towards its pies at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +92,13 @@ def join(left: Writer, right: Writer, halves: tuple[Half, Half]) -> tuple[list[R
     tub = halves[0].tub or halves[1].tub
     top = _TOP_TUB if tub else _TOP
     pairs = plan(left, right, _BOTTOM - top)
-    gap = min(54.0, (_BOTTOM - top) / max(1, len(pairs) - 1))
+    gap = min(_GAP, (_BOTTOM - top) / max(1, len(pairs) - 1))
+    bottom = _BOTTOM - min(_LIFT, (_BOTTOM - top - gap * (len(pairs) - 1)) / 2)
     titles = left.titles(), right.titles()
     rows: list[Row] = []
     drawn: list[Joined] = []
     for index, pair in enumerate(pairs):
-        y = float(round(_BOTTOM - gap * index))
+        y = float(round(bottom - gap * index))
         ours = _row(left, pair.left, y, titles[0]) if pair.left else None
         theirs = _row(right, pair.right, y, titles[1]) if pair.right else None
         row = ours or theirs
