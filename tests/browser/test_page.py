@@ -77,6 +77,18 @@ def test_nothing_jumps(visit: Open, size: tuple[int, int]) -> None:
     assert page.evaluate("window.shifted") < 0.02
 
 
+def test_on_a_phone_what_to_do_stands_in_sight_and_so_does_what_it_opens(visit: Open) -> None:
+    shown = visit(*EDITED, size=PHONE)
+    page = shown.page
+    expect(page.get_by_role("button", name="Lid on")).to_be_in_viewport(ratio=1)
+    page.get_by_label("More: other files").first.click()
+    for name in ("Change sauce", "Change cheese"):
+        expect(page.get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
+    shown.press(page.get_by_role("button", name="Change sauce"))
+    copied = {one["path"] for one in shown.state["containers"][0]["changes"] if one["kind"] == "C"}
+    assert "/pizza/slice-3/sauce" in copied
+
+
 @pytest.mark.parametrize("what", ["empty", "cheese", "edited", "dip", "system"])
 def test_nothing_is_wider_than_a_small_phone_or_a_page_at_200_percent(visit: Open, system: str, what: str) -> None:
     commands: dict[str, tuple[str, ...]] = {
