@@ -125,12 +125,14 @@ def _committed(events: Sequence[Event]) -> Sentence:
     layer = next((event for event in events if isinstance(event, facts.LayerCommitted)), None)
     if not layer:
         return (Piece("Nothing had changed, so "), Piece("no layer was added", "kept"), Piece("."))
-    name = _title(made.reference) if made.reference else "A new image"
     return (
-        Piece(f"{name} is one new layer of "),
-        Piece(size(layer.unpacked), "cost"),
-        Piece(" over layers that "),
-        Piece("stay shared", "kept"),
+        Piece(_name(made.reference), "did") if made.reference else Piece("A new image"),
+        Piece(" adds one layer: "),
+        Piece(size(layer.unpacked) + " unpacked", "cost"),
+        Piece(", "),
+        Piece(size(layer.size) + " stored", "cost"),
+        Piece("; "),
+        Piece("the rest stays shared", "kept"),
         Piece("."),
     )
 
@@ -290,6 +292,11 @@ def _count(number: int, noun: str, *, lower: bool = False) -> str:
 
 
 def _title(reference: str) -> str:
-    """``pizza/cheese:latest`` as a sentence names it: Cheese."""
-    name = reference.rpartition("/")[2].removesuffix(":latest")
+    """``pizza/cheese:latest`` as a sentence begins with it: Cheese."""
+    name = _name(reference)
     return name[:1].upper() + name[1:]
+
+
+def _name(reference: str) -> str:
+    """A name that somebody gave, as it was given: ``my-pizza:latest`` is my-pizza."""
+    return reference.rpartition("/")[2].removesuffix(":latest")

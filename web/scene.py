@@ -133,7 +133,19 @@ def _image(context: Context, host: Host, record: ImageRecord, name: str) -> Subj
         layers=image.layers,
         union=context.images.stack(record.manifest),
         own=tuple(host.tags(record.id)),
+        committed=_committed(context, host, record),
     )
+
+
+def _committed(context: Context, host: Host, record: ImageRecord | None) -> frozenset[int]:
+    """The layers of an image that were containers of this host: those of the images that it was made of here."""
+    out = set()
+    while record and record.parent:
+        steps = context.images[record.manifest].steps
+        if steps and steps[-1].layer is not None:
+            out.add(steps[-1].layer)
+        record = host.images.get(record.parent)
+    return frozenset(out)
 
 
 def _container(context: Context, host: Host, container: Container) -> Subject:
@@ -154,6 +166,7 @@ def _container(context: Context, host: Host, container: Container) -> Subject:
         union=union,
         upper={path: Above(node.kind, node.size, node.opaque) for path, node in upper.nodes.items()},
         own=tuple(host.tags(container.image)),
+        committed=_committed(context, host, host.images.get(container.image)),
         size=upper.unpacked,
         changes=tuple(Change(change.kind, change.path) for change in diff(union, upper)) if upper.nodes else (),
         changed=changed,

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Open
-from tests.browser.kitchens import DESK, DIP, EDITED, PHONE, PROJECTOR, PULL, RUN, SIZES, TALL, Shown
+from tests.browser.kitchens import COMMIT, DESK, DIP, EDITED, PHONE, PROJECTOR, PULL, RUN, SIZES, TALL, Shown
 
 pytestmark = pytest.mark.browser
 
@@ -115,6 +115,15 @@ def test_an_image_that_is_no_pizza_shows_its_eight_largest_directories(visit: Op
     for number in "1258":
         shown.key(number)
         check_beads(shown, "debian-like")
+
+
+def test_what_was_committed_is_called_yours_by_what_the_host_knows(visit: Open) -> None:
+    shown = visit(*EDITED, COMMIT, "docker tag pizza/pepperoni its-own", query="?subject=my-pizza")
+    rows = shown.page.get_by_role("list", name="Layers, top first").get_by_role("listitem")
+    expect(rows.filter(has_text="Your layer")).to_have_count(1)
+    expect(rows.first).to_contain_text("Your layer, commit: 1 copied, 1 new, 1 hidden")
+    shown.page.goto(f"{shown.address}/k/{shown.kitchen}?subject=its-own")
+    expect(rows.filter(has_text="Your layer")).to_have_count(0)
 
 
 def test_two_stand_side_by_side_with_their_shared_layers_joined(visit: Open) -> None:

@@ -43,7 +43,7 @@ STORED = facts.LayerCommitted(container=C, digest=D, diff_id=D, size=20_000, unp
         ([PARENT, NEW], "You added jalapenos: 0 bytes. New files copy nothing."),
         ([PARENT, HIDDEN], "A whiteout hides pepperoni. Its 3 kB stay in layer 4."),
         ([COPIED, COPIED, HIDDEN], "Two whole files copied up, 131 kB, one path hidden."),
-        ([STORED, COMMITTED], "Mine is one new layer of 65.6 kB over layers that stay shared."),
+        ([STORED, COMMITTED], "mine adds one layer: 65.6 kB unpacked, 20 kB stored; the rest stays shared."),
         ([COMMITTED], "Nothing had changed, so no layer was added."),
         ([facts.Wrote(text="hello")], ""),
         ([], ""),

@@ -44,8 +44,8 @@ _FONTS = {
     "strong": ("bold", 13.5, 15, 14),
 }
 _HIDDEN = {
-    "wide": {"large"},
-    "close": {"small", "sub"},
+    "wide": {"large", "brief"},
+    "close": {"small", "sub", "brief"},
     "slim": {"small", "sub", "heads", "on-slice", "with-plate"},
 }
 _SHIFT = re.compile(r"translate\(([-\d.]+)[ ,]([-\d.]+)\)")
@@ -77,7 +77,7 @@ def words_of(
         return
     if kind != "wide" and "row" in inside and classes & {"words", "digest"}:
         return
-    if kind == "slim" and "call" in inside and "note" in classes:
+    if kind == "slim" and "call" in inside and "note" in classes and "brief" not in classes:
         return
     shift = _SHIFT.search(element.get("transform", ""))
     if shift:

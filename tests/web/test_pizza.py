@@ -28,6 +28,7 @@ from tests.web.drawn import (
     text,
     tree,
 )
+from web.picture.commits import changes
 from web.picture.fridge import ROOM, SLIVER, fridge
 from web.picture.pair import aligned
 from web.picture.survey import survey
@@ -271,6 +272,16 @@ def test_a_change_makes_its_directory_a_slice_and_the_chosen_one() -> None:
     front = next(place for place in view.places if place.chosen)
     assert front.directory == "/tiny"
     assert view.rows[-1].beads[0].state == "hidden"
+
+
+def test_a_committed_layer_is_called_yours_and_says_what_it_changed_by_its_own_index() -> None:
+    base = layer("base", {b"pizza/slice-1/crust": 9, b"pizza/slice-1/salt": 2, b"pizza/slice-2/crust": 9})
+    ours = layer("ours", {b"pizza/slice-1/crust": 12, b"pizza/slice-1/basil": 3}, [b"pizza/slice-2/crust"])
+    assert changes(Union([base, ours]), 1) == {"copied": 1, "new": 1, "hidden": 1}
+    row = picture(replace(made([base, ours]), committed=frozenset({1})), []).rows[0]
+    assert (row.title, row.ours) == ("Your layer", True)
+    assert "1 copied, 1 new, 1 hidden" in row.command
+    assert not picture(made([base, ours]), []).rows[0].ours
 
 
 def test_two_subjects_are_joined_where_their_layers_are_the_same() -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from engine.digest import Digest, short
 from engine.events import display
+from web.picture import commits
 from web.picture import stack as planner
 from web.picture.geometry import PIN, TILT, slab, wedges
 from web.picture.plan import Table
@@ -48,6 +49,8 @@ class Writer:
         return len(self.subject.layers)
 
     def _title(self, layer: int, created_by: str, comment: str) -> str:
+        if layer in self.subject.committed:
+            return commits.TITLE
         words = self._words(layer)
         if len(words) == 1:
             return words[0]
@@ -123,6 +126,8 @@ class Writer:
         trail = round(width(large, "serif", 19) + 12, 1)
         trail = trail if pin and trail + 8 < COLUMN - width(size(amount), "bold", 18) - 8 else 0.0
         digits = width(short(parts[0].digest), "mono", 11.5) + 10 if plan.kind == "layer" else 0
+        ours = plan.kind == "layer" and plan.layers[0] in self.subject.committed and not cards
+        words = commits.fitted(words, COLUMN - digits) if ours else words
         kind, lying, tint = self._disc(plan.layers, lens)
         thick = min(13.0, each * 0.42) if lens else _THICK.get(kind, 4.0)
         level = round(plan.y - PIN.y * TILT, 1)
@@ -136,7 +141,7 @@ class Writer:
             trail,
             column,
             round(after, 1),
-            cut(words, COLUMN - digits, "mono", 11.5),
+            cut(words, COLUMN - digits, *(("sans", 12) if ours else ("mono", 11.5))),
             amount,
             says,
             self.href(plan.layers[len(plan.layers) // 2]),
@@ -152,6 +157,7 @@ class Writer:
             self._marks(plan) if strip else (),
             plan.low,
             plan.high,
+            ours,
         )
 
     def _marks(self, plan: planner.Row) -> tuple[Mark, ...]:
@@ -208,6 +214,8 @@ class Writer:
         )
 
     def _command(self, layer: int) -> str:
+        if layer in self.subject.committed:
+            return commits.line(self.subject.union, layer)
         return next((command(s.created_by) for s in self.subject.steps if s.layer == layer), "")
 
     def _beads(self, layers: Sequence[int]) -> tuple[list[Bead], str]:

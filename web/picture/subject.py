@@ -50,6 +50,8 @@ class Subject:
     changes: Sequence[Change] = ()
     changed: Callable[[bytes], int | None] = field(default=lambda _path: None)
     """How many bytes of a copied file differ from the one below it; None where that is too big to compare."""
+    committed: frozenset[int] = frozenset()
+    """Positions of the layers that were containers of this host."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,6 +205,8 @@ class Row:
     low: float = 0
     high: float = 0
     """Of a strip: where it ends and begins."""
+    ours: bool = False
+    """Whether it was a container of this host: `command` then says what changed."""
 
 
 @dataclass(frozen=True, slots=True)
