@@ -179,6 +179,7 @@
   });
   document.addEventListener("toggle", (event) => {
     if (event.target.matches?.(popovers) && event.target.open) shut(event.target);
+    if (event.target.matches?.(".forks")) event.target.classList.toggle("below", event.target.getBoundingClientRect().top < innerHeight / 2);
   }, true);
 
   // A figure or a box opens the ledger at its line; a question mark shows its answer where it stands

@@ -28,11 +28,12 @@ COMMAND_MAX: Final = 400
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A state that another way leads to from the same parent."""
+    """A state that another way leads to."""
 
     id: str
     number: int
     label: str
+    amount: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Step:
     when: Literal["past", "now", "undone"]
     named: bool
     branches: tuple[Branch, ...]
+    """Where other ways lead from here."""
 
     @property
     def amount(self) -> str:
@@ -83,7 +85,10 @@ def timeline(entries: Sequence[Entry], head: str) -> Timeline:
     first = max(0, min(now - NAMED // 2, len(line) - NAMED))
     steps = []
     for n, entry in enumerate(line):
-        siblings = children[entry.parent if entry.parent in by_id else None]
+        following = line[n + 1] if n + 1 < len(line) else None
+        others = [one for one in children.get(entry.id, ()) if one is not following]
+        if not n:  # those whose parent is no longer kept begin where the line does
+            others += [one for one in children[None] if one is not entry]
         told = _told(entry)
         steps.append(
             Step(
@@ -95,7 +100,9 @@ def timeline(entries: Sequence[Entry], head: str) -> Timeline:
                 word=told.word,
                 when="past" if n < now else "now" if n == now else "undone",
                 named=first <= n < first + NAMED,
-                branches=tuple(Branch(s.id, s.number, _told(s).label) for s in siblings if s is not entry),
+                branches=tuple(
+                    Branch(one.id, one.number, _told(one).label, _amount(_told(one).bytes)) for one in others
+                ),
             )
         )
     return Timeline(tuple(steps), now)

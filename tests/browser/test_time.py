@@ -102,9 +102,14 @@ def test_another_way_taken_after_undo_leaves_a_branch_to_go_back_to(visit: Open)
     shown.do(ADD)
     branch = page.locator(f'[data-branch="{left}"]')
     summary = page.locator("#time summary").first
-    expect(summary).to_be_visible()
-    summary.click()
-    expect(branch).to_be_visible()
+    expect(page.locator('[data-step]:has(summary[aria-label="1 other way from here"])')).to_contain_text("run pizza-1")
+    for end in ("0", "document.body.scrollHeight"):  # the scrubber stands at the bottom, then at the top
+        page.evaluate(f"scrollTo(0, {end})")
+        summary.click()
+        expect(branch).to_be_in_viewport(ratio=1)
+        page.keyboard.press("Escape")
+        expect(branch).to_be_hidden()
+    expect(branch).to_have_text("change crust+65.5 kB")
     shown.press(branch)
     assert shown.state["state"] == left
     assert {one["kind"] for one in shown.state["containers"][0]["changes"]} == {"C"}

@@ -142,7 +142,12 @@ def test_the_line_runs_through_the_head_and_on_to_what_redo_brings(box: Journal)
     line = timeline(box.entries("k"), box.head("k").id)
     assert [step.when for step in line.steps] == ["past", "past", "now", "undone"]
     assert [step.label for step in line.steps] == ["empty", "pull pepperoni", "run box", "add new"]
-    assert [branch.label for branch in line.steps[3].branches] == ["remove pepperoni"]
+    assert [[(way.label, way.amount) for way in step.branches] for step in line.steps] == [
+        [],
+        [],
+        [("remove pepperoni", "0 B")],
+        [],
+    ]
     assert line.now == 2
 
 
