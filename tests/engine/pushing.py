@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,13 +30,13 @@ class Client:
         *,
         menu: Path | None = None,
         limits: Limits | None = None,
-        clock: Callable[[], float] | None = None,
+        store: Store | None = None,
     ) -> None:
         data.mkdir(exist_ok=True)
         self.data = data
-        self.blobs = DirectoryBlobs(data / "blobs")
-        more = {"clock": clock} if clock else {}
-        self.store = Store(data, self.blobs, limits=limits, **more)
+        if store is None:
+            store = Store(data, DirectoryBlobs(data / "blobs"), limits=limits)
+        self.store, self.blobs = store, store.blobs
         self.registry = Registry(Layout(menu) if menu else None, self.store)
         self.caller = ME
         self.name = f"{MINE}/a"
@@ -50,10 +50,11 @@ class Client:
         **headers: str,
     ) -> Response:
         """One request; ``{name}`` in a path stands for `name`, a path without a slash before it is below its name."""
-        parts = urlsplit(path if path.startswith(("/", "http")) else f"/v2/{self.name}/{path}")
+        where = path.removeprefix(f"http://{HOST}")
+        where, _, query = (where if where.startswith("/") else f"/v2/{self.name}/{where}").partition("?")
         given = {"host": HOST} | {k.replace("_", "-"): v for k, v in headers.items()}
         chunks = (content,) if isinstance(content, bytes) else content
-        return self.registry.handle(Request(method, parts.path, parts.query, given, chunks), caller or self.caller)
+        return self.registry.handle(Request(method, where, query, given, chunks), caller or self.caller)
 
     def begin(self) -> str:
         """A new upload: its path."""
