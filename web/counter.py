@@ -104,7 +104,7 @@ def home(server: Server, kitchen: str, name: str, registry: Registry, manifest: 
         answer = registry.handle(Request("HEAD", f"/v2/{repository_}/manifests/{tag}"))
         if answer.headers.get("docker-content-digest") != manifest:
             place = ""
-    return takeaways(server, kitchen, name.removesuffix(":latest"), place.removesuffix(":latest"))
+    return takeaways(server, kitchen, name, place.removesuffix(":latest"))
 
 
 def view(

@@ -41,16 +41,17 @@ class Takeaway:
 
 
 def takeaways(server: Server, kitchen: str, name: str, repository: str) -> tuple[Takeaway, ...]:
-    """For the image `name` of a kitchen; `repository` is what the registry here has it under, empty for nothing."""
-    archive = f"{server.scheme}://{server.host}/k/{kitchen}/save/{quote(name, safe='/:@')}.tar"
-    fetch = f"curl -fsS {shlex.quote(archive)}"
+    """For the image `name` of a kitchen, its tag included; `repository` is what the registry here has it under, empty for nothing."""
+    file = f"{quote(name.removesuffix(':latest'), safe='/:@')}.tar"
+    fetch = f"curl -fsS {shlex.quote(f'{server.scheme}://{server.host}/k/{kitchen}/save/{file}')}"
+    inside = shlex.quote(f"oci-archive:image.tar:{name}")
     if not repository:
         return (
             Takeaway("docker", f"{fetch} | docker load", "an archive, as docker save writes it"),
             Takeaway("podman", f"{fetch} | podman load", "the same archive"),
             Takeaway(
                 "skopeo",
-                f"{fetch} -o image.tar && skopeo copy docker-archive:image.tar oci:image",
+                f"{fetch} -o image.tar && skopeo copy {inside} oci:image",
                 "into an OCI layout",
             ),
         )
