@@ -72,8 +72,8 @@ def lines(visitor: Visitor, host: str, image: str) -> dict[str, str]:
     """What the page offers for an image, by tool."""
     key = visitor.client.get_cookie(f"kitchen-{visitor.kitchen}")
     assert key
-    own = {"Host": host, "Cookie": f"{key.key}={key.value}"}
-    page = visitor.get(f"/k/{visitor.kitchen}/counter?image={image}", **own).text
+    visitor.client.set_cookie(key.key, key.value, domain=host.partition(":")[0])
+    page = visitor.get(f"/k/{visitor.kitchen}/counter?image={image}", Host=host).text
     return {tool: html.unescape(line) for tool, line in re.findall(r'data-tool="(\w+)">([^<]*)</pre>', page)}
 
 
