@@ -41,7 +41,7 @@ class Takeaway:
 
 
 def takeaways(server: Server, kitchen: str, name: str, repository: str) -> tuple[Takeaway, ...]:
-    """For the image `name` of a kitchen, its tag included; `repository` is where the registry here has it, "" for not."""
+    """For the image `name` of a kitchen, its tag included; `repository` is where the registry here has it, or empty."""
     file = f"{quote(name.removesuffix(':latest'), safe='/:@')}.tar"
     fetch = f"curl -fsS {shlex.quote(f'{server.scheme}://{server.host}/k/{kitchen}/save/{file}')}"
     inside = shlex.quote(f"oci-archive:image.tar:{name}")
