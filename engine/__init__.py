@@ -2,7 +2,7 @@
 
 It knows no web framework and no pizza. Modules form a ladder, each importing only those above it:
 
-    errors, digest, reference, whiteout     words and their grammar
+    errors, digest, reference, whiteout, paths  words and their grammar
     spec                                    OCI and docker JSON documents
     events                                  what happened, in past tense
     blobs, files                            bytes by digest; files that can be made again

@@ -22,8 +22,9 @@ from engine.content import chunks
 from engine.layer import Entry, Written
 from engine.layerwriter import LayerWriter
 from engine.merged import Merged, Place
+from engine.paths import ancestors
 from engine.tar import Member
-from engine.union import Union, ancestors
+from engine.union import Union
 from engine.upper import Node, Upper
 
 _SECOND: Final = 1_000_000_000

@@ -7,6 +7,7 @@ are added. What contradicts itself is refused, since no two programs would read 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -16,6 +17,7 @@ from engine import whiteout
 from engine.errors import LimitExceeded, MalformedLayer
 from engine.events import display
 from engine.layer import Entry, Limits
+from engine.paths import join
 from engine.tar import Member
 
 _PATH_MAX: Final = 4096
@@ -63,11 +65,12 @@ class Indexer:
         self._parents: dict[bytes, _Parent] = {}
         self._symlinks: dict[bytes, Entry] = {}
         self._resolved: dict[bytes, bytes] = {}
+        self._linked_at: dict[bytes, int] = {}  # ordinals of hardlinks; any other entry's is its inode
 
     def add(self, member: Member) -> None:
         """Take the next member of the tar."""
         parent, name = self._split(member.name)
-        path = _join(parent.path, name)
+        path = join(parent.path, name)
         self._grow(member.name, member.target, *(part for pair in member.xattrs for part in pair))
         if parent.leftover or (name.startswith(whiteout.META) and name != whiteout.OPAQUE):
             self._leftovers[path] = self._entry(member)
@@ -86,8 +89,9 @@ class Indexer:
         """The index of all that was added."""
         self._follow_symlinks()
         for link in self._unresolved:
-            self._place(self._bend(link.path), self._linked(link, self._bend(link.target)))
+            self._place_link(link._replace(path=self._bend(link.path), target=self._bend(link.target)))
         self._add_parents()
+        self._check_marks()
         renewed = {path for path in self._whiteouts if path in self._entries and self._entries[path].kind == "dir"}
         for path in renewed:  # hidden below and made anew: opaque, and nothing to merge with (rule 8)
             self._entries[path] = replace(self._entries[path], implicit=False)
@@ -158,7 +162,7 @@ class Indexer:
             except ValueError as error:
                 raise MalformedLayer(display(member.name), str(error)) from error
             assert hidden is not None
-            marks, path = self._whiteouts, _join(directory, hidden)
+            marks, path = self._whiteouts, join(directory, hidden)
         if path in marks:
             raise MalformedLayer(display(member.name), "is in the layer twice")
         marks.add(path)
@@ -166,21 +170,21 @@ class Indexer:
     def _link(self, path: bytes, member: Member) -> None:
         """A hardlink becomes its target's entry; one that symlinks may yet lead to waits for the end (rules 7, 15)."""
         parent, name = self._split(member.target)
-        link = _Hardlink(path, _join(parent.path, name), self._count)
+        link = _Hardlink(path, join(parent.path, name), self._count)
         if link.target in self._entries or link.target in self._leftovers:
-            self._place(path, self._linked(link, link.target))
+            self._place_link(link)
         else:
             self._unresolved.append(link)
 
-    def _linked(self, link: _Hardlink, target: bytes) -> Entry:
-        found = self._entries.get(target) or self._leftovers.get(target)
-        if found is None or found.inode >= link.ordinal:
-            raise MalformedLayer(
-                display(link.path), f"is a hardlink to {display(target)}, which does not stand before it in the layer"
-            )
+    def _place_link(self, link: _Hardlink) -> None:
+        found = self._entries.get(link.target) or self._leftovers.get(link.target)
+        what = f"is a hardlink to {display(link.target)}"
+        if found is None or self._linked_at.get(link.target, found.inode) >= link.ordinal:
+            raise MalformedLayer(display(link.path), f"{what}, which does not stand before it in the layer")
         if found.kind in ("dir", "link"):
-            raise MalformedLayer(display(link.path), f"is a hardlink to {display(target)}, a {found.kind}")
-        return found
+            raise MalformedLayer(display(link.path), f"{what}, a {found.kind}")
+        self._place(link.path, found)
+        self._linked_at[link.path] = link.ordinal
 
     def _add_parents(self) -> None:
         """List the directories that the layer needs and does not list (rule 10)."""
@@ -192,8 +196,20 @@ class Indexer:
                 if entry is None:
                     self._grow(path)
                     self._entries[path] = Entry("dir", 0o755, 0, 0, 0, inode=self._count, implicit=True)
-                elif entry.kind != "dir":
-                    raise MalformedLayer(display(path), f"is a {entry.kind}, and the layer has entries below it")
+                else:
+                    _check_directory(path, entry)
+
+    def _check_marks(self) -> None:
+        """What is marked stands below directories, too; those that are not there need not be made (rule 9)."""
+        known = {b""}
+        for path in itertools.chain((path.rpartition(b"/")[0] for path in self._whiteouts), self._opaques):
+            while path not in known:
+                known.add(path)
+                if path in self._entries:  # what is above an entry was looked at
+                    _check_directory(path, self._entries[path])
+                    break
+                self._grow(path)
+                path = path.rpartition(b"/")[0]  # noqa: PLW2901
 
     # Symlinks on the way (rule 14)
 
@@ -204,10 +220,11 @@ class Indexer:
             return
         for path, entry in links.items():
             directory, _, name = path.rpartition(b"/")
-            self._symlinks[_join(self._resolve(directory), name)] = entry
+            self._symlinks[join(self._resolve(directory), name)] = entry
         entries, self._entries = self._entries, {}
         for path, entry in entries.items():
             self._place(self._bend(path), entry)
+        self._linked_at = {self._bend(path): ordinal for path, ordinal in self._linked_at.items()}
         self._whiteouts = {self._bend(path) for path in self._whiteouts}
         self._opaques = {self._resolve(path) for path in self._opaques}
 
@@ -229,7 +246,9 @@ class Indexer:
         resolved = self._resolved.get(directory)
         if resolved is None:
             resolved = self._resolved[directory] = self._resolve(directory)
-        return _join(resolved, name)
+        if len(resolved) + len(name) + 1 >= _PATH_MAX:
+            raise LimitExceeded(f"bytes of the path that {display(path[:100])}… leads to", _PATH_MAX - 1)
+        return join(resolved, name)
 
     def _resolve(self, directory: bytes) -> bytes:
         """`directory` with the layer's own symlinks followed; dots never lead above the root."""
@@ -240,7 +259,7 @@ class Indexer:
                 done = done[:-1] or [b""]
             if name in _DOTS:
                 continue
-            path = _join(done[-1], name)
+            path = join(done[-1], name)
             link = self._symlinks.get(path)
             hops, self._steps = hops + (link is not None), self._steps + 1
             if hops > _HOPS_MAX or self._steps > _STEPS_MAX or len(done) >= self._limits.depth:
@@ -250,12 +269,17 @@ class Indexer:
                 continue
             if link.target.startswith(b"/"):
                 done = [b""]
-            todo.extend(reversed(link.target.split(b"/")))
+            names = link.target.split(b"/")
+            for name in map(_measured, names):
+                if whiteout.reserved(name):
+                    raise MalformedLayer(display(directory), f"leads to {display(name)}, a whiteout's name")
+            todo.extend(reversed(names))
         return done[-1]
 
 
-def _join(directory: bytes, name: bytes) -> bytes:
-    return b"%b/%b" % (directory, name) if directory else name
+def _check_directory(path: bytes, entry: Entry) -> None:
+    if entry.kind != "dir":
+        raise MalformedLayer(display(path), f"is a {entry.kind}, and the layer has entries below it")
 
 
 def _measured(name: bytes) -> bytes:

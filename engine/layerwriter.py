@@ -25,6 +25,7 @@ from engine.compression import CHUNK, compress
 from engine.errors import MalformedLayer
 from engine.events import display
 from engine.layer import Entry, Written
+from engine.paths import join
 from engine.tar import Member
 
 _WHITEOUT: Final = Entry("file", 0o600, 0, 0, 0)
@@ -107,10 +108,10 @@ class LayerWriter:
         for path in self._whiteouts:
             if path not in self._files:
                 directory, _, name = path.rpartition(b"/")
-                yield _join(directory, whiteout.name(name)), path
+                yield join(directory, whiteout.name(name)), path
             elif self._files[path].entry.kind == "dir":
                 opaques.add(path)
-        yield from ((_join(path, whiteout.OPAQUE), path) for path in opaques)
+        yield from ((join(path, whiteout.OPAQUE), path) for path in opaques)
 
     def _name(self, path: bytes, file: _File) -> None:
         if path in self._files:
@@ -137,10 +138,6 @@ class LayerWriter:
                 xattrs=() if link else entry.xattrs,
             )
         )
-
-
-def _join(directory: bytes, name: bytes) -> bytes:
-    return b"%b/%b" % (directory, name) if directory else name
 
 
 def _exactly(size: int, content: bytes | Iterable[bytes], path: bytes) -> Iterator[bytes]:

@@ -23,7 +23,8 @@ from engine.content import Content, Span, chunks, cut
 from engine.errors import FileError, LimitExceeded
 from engine.layer import Entry
 from engine.nodes import Nodes
-from engine.union import Found, Union, ancestors
+from engine.paths import ancestors, join
+from engine.union import Found, Union
 from engine.upper import Node, Upper
 
 PATH_MAX: Final = 4096
@@ -142,7 +143,7 @@ class Merged:
             if place.path != below:
                 yield place
             if place.kind == "dir":
-                todo += [_join(place.path, name) for name in reversed(self._names(place.path))]
+                todo += [join(place.path, name) for name in reversed(self._names(place.path))]
 
     # Places
 
@@ -196,7 +197,7 @@ class Merged:
                 continue
             if len(name) > NAME_MAX:
                 raise FileError(errno.ENAMETOOLONG, path)
-            next_ = self.at(_join(place.path, name))
+            next_ = self.at(join(place.path, name))
             if next_.node and next_.kind == "symlink" and (todo or follow):
                 hops += 1
                 if hops > LINKS_MAX:
@@ -258,16 +259,12 @@ class Merged:
         lower = self.union.listdir(directory) if self.merges(directory) else {}
         if not own:
             return list(lower)
-        return sorted(name for name in lower.keys() | own if self.at(_join(directory, name)).node)
+        return sorted(name for name in lower.keys() | own if self.at(join(directory, name)).node)
 
 
 def _components(path: bytes) -> list[bytes]:
     """The names of a path, last first, those that stay where they are left out."""
     return [name for name in reversed(path.split(b"/")) if name not in (b"", b".")]
-
-
-def _join(directory: bytes, name: bytes) -> bytes:
-    return b"%b/%b" % (directory, name) if directory else name
 
 
 def _size(content: Content) -> int:

@@ -23,6 +23,7 @@ from typing import Final, Literal, NamedTuple
 
 from engine.errors import FileError
 from engine.layer import Entry, Layer
+from engine.paths import ancestors
 
 Bead = Literal["absent", "seen", "hidden", "whiteout"]
 
@@ -211,12 +212,6 @@ class Union:
             if self._directory(path):
                 return errno.ENOENT
         return errno.ENOENT
-
-
-def ancestors(path: bytes) -> Iterator[bytes]:
-    """The directories above `path`, nearest first, the root excepted."""
-    while path := path.rpartition(b"/")[0]:
-        yield path
 
 
 def _above(paths: Iterable[bytes]) -> Iterator[bytes]:

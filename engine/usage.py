@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.layer import Entry, Layer
-from engine.union import Union, ancestors
+from engine.paths import ancestors
+from engine.union import Union
 
 Cause = Literal["replaced", "whiteout", "opaque"]
 

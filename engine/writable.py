@@ -20,7 +20,8 @@ from engine.content import Content, Span, chunks, overwrite
 from engine.errors import FileError
 from engine.events import Event, display
 from engine.merged import Draft, Merged, Place
-from engine.union import Union, ancestors
+from engine.paths import ancestors
+from engine.union import Union
 from engine.upper import INLINE, WHITEOUT, Node, Upper
 
 Xattrs = tuple[tuple[bytes, bytes], ...]

@@ -192,11 +192,12 @@ def test_the_same_path_twice_is_refused(lines: list[str]) -> None:  # rule 11
     why(*lines)
 
 
+@pytest.mark.parametrize("below", ["a/b", "a/.wh.b", "a/.wh..wh..opq", "a/b/.wh.c", "l/.wh.b", "l/.wh..wh..opq"])
 @pytest.mark.parametrize("line", ["a", "a = x", item("a", "fifo")], ids=["file", "hardlink", "fifo"])
 @pytest.mark.parametrize("first", [True, False])
-def test_what_is_no_directory_has_nothing_below_it(line: Item | str, first: bool) -> None:
-    lines = ["x", line, "a/b"] if first else ["x", "a/b", line]
-    assert "has entries below it" in why(*lines)
+def test_what_is_no_directory_has_nothing_below_it(line: Item | str, below: str, first: bool) -> None:  # rule 11
+    lines = ["x", "l -> a", line, below] if first else ["x", "l -> a", below, line]
+    assert "/a: is a file, and the layer has entries below it" in why(*lines).replace("fifo", "file")
 
 
 SYMLINKS = [
@@ -234,6 +235,40 @@ def test_whiteouts_follow_symlinks_too() -> None:  # rule 14
     assert found.opaques == {b"usr/lib"}
 
 
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (["a -> .wh.b", "a/c"], "a whiteout's name"),
+        (["a -> x/.wh.b/y", "a/c"], "a whiteout's name"),
+        (["a -> .wh.b", "a/.wh.c"], "a whiteout's name"),
+        (["a -> .wh..wh..opq", "a/c"], "a whiteout's name"),
+        (["a -> .wh..wh.plnk", "a/c"], "a whiteout's name"),
+        (["f", "a -> .wh.b", "a/h = f"], "a whiteout's name"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
+)
+def test_a_symlink_leads_to_no_name_that_an_entry_could_not_have(
+    lines: list[str], sentence: str
+) -> None:  # rule 3, rule 7, rule 35
+    assert sentence in why(*lines)
+
+
+def test_a_symlink_leads_to_no_name_or_path_that_is_too_long() -> None:  # rule 18
+    assert layer("a -> " + "x" * 255, "a/c").entries
+    with pytest.raises(LimitExceeded, match="bytes of the name"):
+        layer("a -> " + "x" * 256, "a/c")
+    long = "a -> " + "/".join(["x" * 239] * 17)  # 4,079 bytes
+    assert layer(long, "a/" + "c" * 15).entries
+    with pytest.raises(LimitExceeded, match="bytes of the path"):
+        layer(long, "a/" + "c" * 16)
+
+
+def test_a_symlink_to_such_a_name_is_fine_where_nothing_leads_through_it() -> None:  # rule 7
+    assert listed(layer("a -> .wh.b", "b")) == {"a": "symlink", "b": "file"}
+    found = layer(".wh..wh.plnk/1", "l -> d", "l/h = .wh..wh.plnk/1")
+    assert listed(found) == {"l": "symlink", "d/h": "file"}
+
+
 def test_symlinks_that_lead_in_circles_are_refused() -> None:  # rule 14
     assert "too many symlinks" in why("a -> b", "b -> a", "a/x")
     assert "too many symlinks" in why("a -> a/a", "a/x")
@@ -263,6 +298,8 @@ def test_a_hardlink_to_a_symlink_links_the_symlink_itself() -> None:  # rule 15
     [
         (["h = f", "f"], "does not stand before it"),
         (["h = f"], "does not stand before it"),
+        (["a", "c = b", "b = a"], "does not stand before it"),
+        (["d/a", "c = d/b", "d/b = d/a", "l -> d", "l/x"], "does not stand before it"),
         (["h = h"], "does not stand before it"),
         (["h = lib/f", "lib -> usr", "usr/f"], "does not stand before it"),
         (["h = .wh..wh.plnk/1", ".wh..wh.plnk/1"], "does not stand before it"),
