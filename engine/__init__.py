@@ -9,7 +9,7 @@ It knows no web framework and no pizza. Modules form a ladder, each importing on
     pax, ustar, tar, compression            how layers are packed
     layer, layerindex, layerwriter          a layer as an index over its tar; reading and writing one
     layerstore                              layers by diff_id, read once
-    union, upper, content, nodes, merged    many layers seen as one tree; a container's change set on top
+    union, upper, spool, content, nodes, merged  many layers seen as one tree; a container's change set on top
     writable, snapshot, diff                changing it as the kernel's overlayfs would; telling what was changed
     database                                tables and durable transactions
     image                                   manifest, config and layers as one value

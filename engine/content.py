@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from engine.blobs import BlobStore
 from engine.digest import Digest
+from engine.spool import Spool
 from engine.union import Found, Union
 
 CHUNK: Final = 1 << 20
@@ -25,9 +26,10 @@ _JOINED: Final = 64 << 10
 
 
 class Span(NamedTuple):
-    """`size` bytes, from `offset` on, of a blob, of a lower file, or of endless zeros (None: a hole)."""
+    """`size` bytes, from `offset` on, of a blob, of a lower file, of what was spooled, or of endless zeros (None: a
+    hole)."""
 
-    source: Digest | Found | None
+    source: Digest | Found | Spool | None
     offset: int
     size: int
 
@@ -70,6 +72,8 @@ def chunks(content: Content, union: Union, blobs: BlobStore) -> Iterator[bytes]:
             yield piece
         elif piece.source is None:
             yield from (bytes(size) for _, size in _steps(piece))
+        elif isinstance(piece.source, Spool):
+            yield from piece.source.read(piece.offset, piece.size)
         elif isinstance(piece.source, Found):
             yield from (union.read(piece.source, offset, size) for offset, size in _steps(piece))
         else:

@@ -54,27 +54,28 @@ _TIME_MAX: Final = (1 << 63) - 1
 
 class Snapshot(Writable):
     """See the module. `now` gives nanoseconds since the epoch; `container` is the id that events carry, `limits` how
-    far the upper may grow, `emit` who hears the events; `union` and `blobs` stay readable."""
+    far the upper may grow, `emit` who hears the events, `scratch` where a spool may lie; `union` and `blobs` stay
+    readable."""
 
     # Content
 
     def write(self, path: bytes, data: bytes | Iterable[bytes], *, append: bool = False, mode: int = 0o666) -> None:
         """What ``> path`` does, or with `append` ``>> path``: open, made with `mode` where nothing is, and write all.
 
-        Truncating on open copies no content up, appending copies all (rule 28). `data` in pieces is stored while it
-        comes. EISDIR; ENXIO for what is neither file nor directory.
+        Truncating on open copies no content up, appending copies all (rule 28). `data` in pieces is spooled
+        while it comes. EISDIR; ENXIO for what is neither file nor directory.
         """
         place = self.resolve(path)
         if place.node is None:
             self._check_name(place.path, path)
-            content, size = self._take(data)
+            content, size = self._take(path, data)
             self._create(place, filled(self._new(place.path, "file", mode & 0o7777), content, size))
             if size:
                 self._tell(facts.FileWritten, place.path, written=size, size=size)
             return
         self._check_writable(place, path)
-        content, size = self._take(data)
         emptied = place.node.size if isinstance(place.node, Node) and not append else 0
+        content, size = self._take(path, data, freed=emptied)
         node = self._open(place, "append" if append else "truncate", size - emptied, content=append)
         self._rewrite(place.path, node, node.size if append else 0, content, size, truncated=not append)
 
@@ -92,7 +93,7 @@ class Snapshot(Writable):
             raise FileError(errno.EINVAL, path)
         assert place.node
         node = self._open(place, "write", max(0, offset + len(data) - place.node.size) if data else 0)
-        self._rewrite(place.path, node, offset, *self._take(data))
+        self._rewrite(place.path, node, offset, *self._take(path, data))
 
     def truncate(self, path: bytes, size: int) -> None:
         """``truncate(2)``: copies the whole file up, then cuts or extends it to `size` bytes. EISDIR, EINVAL."""
@@ -140,8 +141,6 @@ class Snapshot(Writable):
         source, place = self.there(old, follow=False), self._vacant(new)
         if source.kind == "dir":
             raise FileError(errno.EPERM, old)
-        assert source.node
-        self._check_room(new, source.node.size, 2 + len(self._missing(source.path)) + len(self._missing(place.path)))
         self._link(source, place)
 
     def unlink(self, path: bytes) -> None:

@@ -2,7 +2,8 @@
 
 `Writable` is what `Snapshot` builds its operations of. Its steps check nothing but room, and keep the invariants that
 `engine.upper` names. Each tells its fact by an event. Content is not touched until it is stored: copying up a file of
-any size makes one node that points at the layer's.
+any size makes one node that points at the layer's, and what is written waits in memory or, where it is much, in a
+spool: blobs are made of it once, when all is frozen.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from msgspec.structs import asdict, astuple, replace
@@ -19,8 +21,10 @@ from engine.blobs import BlobStore
 from engine.content import Content, Span, chunks, overwrite
 from engine.errors import FileError
 from engine.events import Event, display
+from engine.layer import Entry
 from engine.merged import Draft, Merged, Place
 from engine.paths import ancestors
+from engine.spool import Spool
 from engine.union import Union
 from engine.upper import INLINE, WHITEOUT, Node, Upper
 
@@ -28,7 +32,7 @@ Xattrs = tuple[tuple[bytes, bytes], ...]
 
 _CAPABILITY: Final = b"security.capability"
 _HELD: Final = 16 << 20
-"""Bytes of written content that are kept in memory before they are stored."""
+"""Bytes of written content that are kept in memory before they are spooled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Writable(Merged):
         container: str = "",
         limits: Limits | None = None,
         emit: Callable[[Event], None] = ignore,
+        scratch: Path | None = None,
     ) -> None:
         super().__init__(union, upper, blobs)
         self._upper = upper
@@ -64,11 +69,13 @@ class Writable(Merged):
         self._limits = limits or Limits()
         self._unpacked = -1  # counted when somebody asks first
         self._held = 0
+        self._spool = Spool(scratch)
 
     def freeze(self) -> Upper:
         """The upper as it stands. Contents of more than 4 KiB are stored as blobs, a piece at a time."""
         if self._nodes.changed or self._root is not self._upper.root:
             self._store()
+            self._spool.cut(0)
             self._upper = Upper(dict(sorted(self._nodes.items())), self._root)
         return self._upper
 
@@ -132,8 +139,8 @@ class Writable(Merged):
     def _create(self, place: Place, node: Node) -> None:
         """Have `node`, a new file, where nothing is."""
         path = place.path
-        self._reserve(path, node.size + len(node.target), nodes=1 + len(self._missing(path)))
         covers, hidden = path in self._nodes, self.lower(path)
+        self._reserve(path, node.size + len(node.target), nodes=(not covers) + len(self._missing(path)))
         self._copy_up_parents(path, "mkdir" if node.kind == "dir" else "create")
         self._put(path, node)
         self._touch_parent(path)
@@ -143,7 +150,13 @@ class Writable(Merged):
 
     def _link(self, source: Place, place: Place) -> None:
         """Have one more name, where nothing is, for what is at `source`, copied up (rule 30)."""
-        path = place.path
+        path, copied = place.path, source.node if isinstance(source.node, Entry) else None
+        missing = {*self._missing(source.path), *self._missing(path)}
+        self._check_room(
+            path,
+            copied.size + len(copied.target) if copied else 0,
+            len(missing) + (copied is not None) + (path not in self._nodes),
+        )
         self._copy_up(source, "link")
         covers = path in self._nodes
         self._copy_up_parents(path, "link")
@@ -221,8 +234,6 @@ class Writable(Merged):
         node = replace(node, mtime=self._now(), xattrs=unprivileged(node.xattrs))
         self._put(path, filled(node, pieces, length))
         self._tell(facts.FileWritten, path, written=size, size=length, truncated=truncated)
-        if self._held > _HELD:
-            self._store()
 
     def _put(self, path: bytes, node: Node) -> None:
         """Have `node` at `path`, and at the other names of its file."""
@@ -245,29 +256,50 @@ class Writable(Merged):
 
     # Content and room
 
-    def _take(self, data: bytes | Iterable[bytes]) -> tuple[Content, int]:
-        """Data to be written, as content, with its size; what comes in pieces is stored now."""
+    def _take(self, path: bytes, data: bytes | Iterable[bytes], *, freed: int = 0) -> tuple[Content, int]:
+        """Data to be written to `path`, as content, with its size. What comes in pieces is spooled, as long as there is
+        room for it beside the `freed` bytes that it takes the place of."""
         if isinstance(data, bytes):
+            if self._held > _HELD:
+                self._spool_all()
             self._held += len(data)
             return ((data,) if data else ()), len(data)
-        count = 0
-
-        def counted() -> Iterator[bytes]:
-            nonlocal count
+        start = self._spool.end
+        try:
             for piece in data:
-                count += len(piece)
-                self._check_room(b"", count)
-                yield piece
+                self._check_room(path, self._spool.end - start + len(piece) - freed)
+                self._spool.add(piece)
+        except BaseException:
+            self._spool.cut(start)
+            raise
+        size = self._spool.end - start
+        return ((Span(self._spool, start, size),) if size else ()), size
 
-        digest = self.blobs.put(counted())
-        return ((Span(digest, 0, count),) if count else ()), count
+    def _spool_all(self) -> None:
+        """Hold in memory no content that a draft has."""
+        for path, node in self._drafts():
+            pieces = tuple(self._spooled(piece) if isinstance(piece, bytes) else piece for piece in node.pieces)
+            self._nodes.put(path, replace(node, pieces=pieces))
+        self._held = 0
+
+    def _spooled(self, data: bytes) -> Span:
+        start = self._spool.end
+        self._spool.add(data)
+        return Span(self._spool, start, len(data))
 
     def _store(self) -> None:
         """Store the content of every draft."""
-        for path, node in list(self._nodes.items()):
-            if isinstance(node, Draft) and isinstance(self._nodes.get(path), Draft):  # not by another name
-                self._nodes.put(path, self._stored(node))
+        for path, node in self._drafts():
+            self._nodes.put(path, self._stored(node))
         self._held = 0
+
+    def _drafts(self) -> Iterator[tuple[bytes, Draft]]:
+        """Every file whose content is not stored yet, by one of its names."""
+        seen: set[int] = set()
+        for path, node in list(self._nodes.items()):
+            if isinstance(node, Draft) and node.inode not in seen:
+                seen.add(node.inode)
+                yield path, node
 
     def _stored(self, draft: Draft) -> Node:
         pieces = chunks(draft.pieces, self.union, self.blobs)

@@ -750,13 +750,67 @@ def test_a_big_file_is_copied_up_without_being_in_memory(tmp_path: Path) -> None
     assert peak < 8 << 20
 
 
-def test_many_small_writes_do_not_pile_up_in_memory() -> None:
-    box = Box()
+def test_many_small_writes_do_not_pile_up_in_memory(tmp_path: Path) -> None:
+    files = Snapshot(Union([BASE]), EMPTY, DirectoryBlobs(tmp_path), now=lambda: NOW, scratch=tmp_path)
+    tracemalloc.start()
+    try:
+        for n in range(60):
+            files.write(b"f%d" % n, b"%d" % n * (1 << 19))
+            files.write(b"f%d" % n, b"x", append=True)
+        assert list(files.blobs) == []
+        upper = files.freeze()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 24 << 20
+    assert files.read(b"f42") == b"42" * (1 << 19) + b"x"
+    assert upper.digests() == set(files.blobs)
+
+
+def test_a_file_written_bit_by_bit_becomes_one_blob_when_the_edit_ends() -> None:
+    box, piece = Box(), bytes(1 << 20)
     for n in range(40):
-        box.write(b"f%d" % n, bytes(1 << 20))
-        box.write(b"f%d" % n, b"x", append=True)
-    assert len(list(box.blobs)) > 0
-    assert box.freeze().unpacked == 40 * ((1 << 20) + 1)
+        box.write(b"f", piece[:-1] + b"%d" % (n % 10), append=True)
+        box.pwrite(b"f", 5, b"%d" % n)
+    box.link(b"f", b"g")
+    assert box.read(b"g", (1 << 20) - 1, 1) == b"0"
+    assert list(box.blobs) == []
+    upper = box.freeze()
+    assert list(box.blobs) == [upper.nodes[b"f"].content] == [upper.nodes[b"g"].content]
+    assert upper.nodes[b"f"].size == 40 << 20
+    assert box.read(b"f", 5, 2) == b"39"
+
+
+def test_an_edit_that_is_not_frozen_leaves_nothing(tmp_path: Path) -> None:
+    files = Snapshot(Union([BASE]), EMPTY, DirectoryBlobs(tmp_path / "blobs"), now=lambda: NOW, scratch=tmp_path)
+    files.write(b"f", iter([bytes(1 << 20)] * 20))
+    for _ in range(3):
+        files.write(b"g", bytes(10 << 20), append=True)
+    assert files.read(b"f", (20 << 20) - 1) == b"\0"
+    assert list(files.blobs) == []
+    assert [file.name for file in tmp_path.iterdir()] == ["blobs"]
+
+
+def test_only_what_grows_needs_room() -> None:
+    box = Box(limits=Limits(nodes=2, unpacked=100))
+    box.write(b"f", bytes(60))
+    box.link(b"f", b"g")
+    box.write(b"f", iter([b"x" * 30, b"y" * 30]))
+    assert (box.read(b"g"), box.freeze().unpacked) == (b"x" * 30 + b"y" * 30, 60)
+    with pytest.raises(FileError) as caught:
+        box.write(b"f", iter([bytes(60), bytes(41)]))
+    assert (caught.value.name, caught.value.path) == ("ENOSPC", "/f")
+    assert box.read(b"f") == b"x" * 30 + b"y" * 30
+    box.write(b"f", iter([bytes(60), bytes(40)]))
+    box.unlink(b"g")
+    box.unlink(b"f")
+    box.unlink(b"d/g")  # copies its directory up and needs a node for itself
+    box.write(b"d/g", b"over the whiteout, where no node is added")
+    box = Box(limits=Limits(nodes=2, unpacked=10))
+    box.write(b"f", bytes(6))
+    refused("ENOSPC", box.link, b"one", b"h")  # six bytes of the layers' and two nodes
+    refused("ENOSPC", box.link, b"to-f", b"h")
+    box.link(b"f", b"h")
 
 
 def test_an_upper_is_bounded() -> None:
