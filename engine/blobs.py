@@ -5,16 +5,17 @@ is ever changed in place. `put` is idempotent: it says that the content is held,
 all that sharing needs. A story:
 
     blobs = DirectoryBlobs(path)
-    digest = blobs.put(b"dough")        # stored, durable
-    digest == blobs.put(b"dough")       # held already; its age starts anew
+    digest = blobs.put(b"content")      # stored, durable
+    digest == blobs.put(b"content")     # held already; its age starts anew
     digest in blobs, blobs.read(digest)
 
 `sweep` forgets what nobody reaches, but never a blob younger than an hour: a transfer that has stored a blob has that
-long to make it reachable (rule 39).
+long to make it reachable (rule 39). What a command stored before it was refused need not wait for that: `tentative`.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import os
@@ -22,7 +23,7 @@ import secrets
 import threading
 import time
 from collections.abc import Container, Generator, Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
@@ -30,13 +31,17 @@ from filelock import FileLock
 
 from engine import digest as digests
 from engine.digest import Digest
-from engine.errors import BlobUnknown, DigestMismatch, LimitExceeded, SizeMismatch
+from engine.errors import BlobUnknown, DigestMismatch, EngineError, LimitExceeded, SizeMismatch
 from engine.spec import DOCUMENT_MAX
 
 CHUNK: Final = 256 << 10
 """Bytes read or written at a time."""
 GRACE: Final = 3600.0
 """Seconds for which an unreached blob is kept (rule 39)."""
+_TICK: Final = 1000
+"""Nanoseconds by which the times of two renewals differ at least."""
+_OURS: Final = 500
+"""From here on an error's HTTP status says that the fault is ours."""
 _POLL: Final = 0.002
 """Seconds between two looks at the lock, which nobody holds for longer than a system call or two."""
 
@@ -71,6 +76,11 @@ class BlobStore(Protocol):
 
     def renew(self, digest: Digest) -> bool:
         """Whether the blob is held; if it is, its age starts anew, and no sweep takes it for an hour."""
+
+    def tentative(self) -> AbstractContextManager[BlobStore]:
+        """The same store, for one undertaking: what was first stored through it is gone again where the block ends by a
+        refusal, but for what anybody else has put or renewed meanwhile. What broke for reasons of ours is left to the
+        sweep, since nobody knows how far it came."""
 
     def sweep(self, keep: Container[Digest], *, grace: float = GRACE) -> dict[Digest, int]:
         """Forget every blob that is not in `keep` and older than `grace` seconds; returns them with their sizes."""
@@ -121,6 +131,7 @@ class MemoryBlobs(BlobStore):
 
     def __init__(self) -> None:
         self._blobs: dict[Digest, tuple[bytes, float]] = {}
+        self._made: dict[Digest, tuple[bytes, float]] | None = None
         self._lock = threading.Lock()
 
     def __contains__(self, digest: object) -> bool:
@@ -142,19 +153,39 @@ class MemoryBlobs(BlobStore):
             kept.write(chunk)
         actual = checker.finish()
         with self._lock:
-            self._blobs[actual] = (kept.getvalue(), time.time())
+            self._hold(actual, kept.getvalue())
         return actual
 
     def adopt(self, file: Path, digest: Digest) -> None:
         with self._lock:
-            self._blobs[digest] = (file.read_bytes(), time.time())
+            self._hold(digest, file.read_bytes())
         file.unlink()
 
     def renew(self, digest: Digest) -> bool:
         with self._lock:
             if digest in self._blobs:
-                self._blobs[digest] = (self._blobs[digest][0], time.time())
+                self._hold(digest, self._blobs[digest][0])
             return digest in self._blobs
+
+    @contextmanager
+    def tentative(self) -> Iterator[BlobStore]:
+        within = copy.copy(self)
+        made = within._made = {}
+        try:
+            yield within
+        except EngineError as error:
+            if error.status < _OURS:
+                with self._lock:
+                    for digest, entry in made.items():
+                        if self._blobs.get(digest) is entry:
+                            del self._blobs[digest]
+            raise
+
+    def _hold(self, digest: Digest, content: bytes) -> None:
+        before, entry = self._blobs.get(digest), (content, time.time())
+        self._blobs[digest] = entry
+        if self._made is not None and (before is None or self._made.get(digest) is before):
+            self._made[digest] = entry
 
     def sweep(self, keep: Container[Digest], *, grace: float = GRACE) -> dict[Digest, int]:
         with self._lock:
@@ -182,6 +213,7 @@ class DirectoryBlobs(BlobStore):
         self._path, self._tmp = path, path / "tmp"
         self._tmp.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(path / "lock", poll_interval=_POLL)
+        self._made: dict[Digest, int] | None = None
 
     def __contains__(self, digest: object) -> bool:
         return isinstance(digest, str) and self._file(Digest(digest)).exists()
@@ -236,7 +268,19 @@ class DirectoryBlobs(BlobStore):
         if not file.exists():  # most are new, and a lock is dear
             return False
         with self._lock:
-            return _touch(file)
+            return self._renew(file, digest)
+
+    @contextmanager
+    def tentative(self) -> Iterator[BlobStore]:
+        within = copy.copy(self)
+        made = within._made = {}
+        try:
+            yield within
+        except EngineError as error:
+            if error.status < _OURS:
+                for digest, stamp in made.items():
+                    self._forget(self._file(digest), stamp)
+            raise
 
     def sweep(self, keep: Container[Digest], *, grace: float = GRACE) -> dict[Digest, int]:
         gone: dict[Digest, int] = {}
@@ -264,19 +308,37 @@ class DirectoryBlobs(BlobStore):
         file = self._file(digest)
         file.parent.mkdir(exist_ok=True)
         with self._lock:
-            if _touch(file):
+            if self._renew(file, digest):
                 return
             os.replace(temporary, file)
+            stamp = _stamp(file)
+            if self._made is not None and file.stat().st_mtime_ns == stamp:  # not every file system keeps it so finely
+                self._made[digest] = stamp
         sync_directory(file.parent)
 
+    def _renew(self, file: Path, digest: Digest) -> bool:
+        """Whether the file is there; if it is, its time is now. For who has the lock."""
+        try:
+            before = file.stat().st_mtime_ns
+        except FileNotFoundError:
+            return False
+        stamp = _stamp(file, before)
+        if self._made is not None and self._made.get(digest) == before:
+            self._made[digest] = stamp
+        return True
 
-def _touch(file: Path) -> bool:
-    """Whether the file is there; if it is, its time is now."""
-    try:
-        os.utime(file)
-    except FileNotFoundError:
-        return False
-    return True
+    def _forget(self, file: Path, stamp: int) -> None:
+        """Remove a file unless somebody has renewed it since `stamp`."""
+        with self._lock, suppress(FileNotFoundError):
+            if file.stat().st_mtime_ns == stamp:
+                file.unlink()
+
+
+def _stamp(file: Path, before: int = 0) -> int:
+    """The file's time is now, and another than `before`, so that each renewal shows; in nanoseconds."""
+    stamp = max(time.time_ns(), before + _TICK) // _TICK * _TICK
+    os.utime(file, ns=(stamp, stamp))
+    return stamp
 
 
 def pieces(stream: BinaryIO, start: int, stop: int) -> Generator[bytes, None, None]:

@@ -69,7 +69,7 @@ def _ignore(_event: Event) -> None:
 @dataclass(frozen=True)
 class Context:
     """See the module. `network` is None where nothing outside is reached. `room` is how many bytes of new blobs may
-    still be held, None for no bound."""
+    still be held, None for no bound; `scratch` a directory for temporary files."""
 
     blobs: BlobStore
     layers: LayerStore
@@ -82,6 +82,7 @@ class Context:
     cancelled: Callable[[], bool] = lambda: False
     local: Local = field(default_factory=Nowhere)
     room: int | None = None
+    scratch: Path | None = None
     uppers: Recent[Digest, Upper] = field(default_factory=lambda: Recent(64, room=UPPERS, weigh=_weight))
 
     def upper(self, container: Container) -> Upper:
@@ -107,6 +108,7 @@ class Context:
             now=lambda: int(self.clock().timestamp() * 1_000_000) * 1000,
             container=container.id,
             emit=emit,
+            scratch=self.scratch,
         )
 
     def store(self, upper: Upper) -> Digest | None:

@@ -84,6 +84,7 @@ class Journal:
             images=Images(self.blobs, layers),
             registry=partial(self._registries.find, ""),
             network=network,
+            scratch=data,
             clock=clock,
             ids=ids,
         )
@@ -199,17 +200,18 @@ class Journal:
         """Run one command: a verb of docker's, or of the journal's own (`JOURNAL_VERBS`).
 
         The head moves only if the host changed. `EngineError` where the command was refused; the head is then where
-        it was. What a verb must fetch it fetches before it waits for the kitchen.
+        it was, and what the command stored is gone. What a verb must fetch it fetches before it waits for the kitchen.
         """
         argv = [_text(word) for word in argv]
         if argv and argv[0] in JOURNAL_VERBS:
             return JOURNAL_VERBS[argv[0]].do(self, kitchen, argv[1:])
-        with self._leases.hold():
+        with self._leases.hold(), self.blobs.tentative() as blobs:
             with self._db.reading() as db:
                 head = self._rows.state(db, self._rows.kitchen(db, kitchen).head)
                 used = self._rows.used(db, kitchen)
             context = replace(
                 self.context,
+                blobs=blobs,
                 registry=partial(self._registries.find, kitchen),
                 progress=progress or self.context.progress,
                 cancelled=cancelled or self.context.cancelled,

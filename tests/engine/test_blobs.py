@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from engine import digest as digests
 from engine.blobs import BlobStore, DirectoryBlobs, MemoryBlobs
 from engine.digest import Digest
-from engine.errors import BlobUnknown, DigestMismatch, LimitExceeded, SizeMismatch
+from engine.errors import BlobUnknown, Corrupt, DigestMismatch, LimitExceeded, SizeMismatch
 
 PIZZA = b"pizza" * 1000
 NAME = digests.of(PIZZA)
@@ -178,3 +179,62 @@ def test_adopting_a_held_blob_makes_it_young_again(tmp_path: Path) -> None:  # r
     (tmp_path / "upload").write_bytes(PIZZA)
     blobs.adopt(tmp_path / "upload", NAME)
     assert blobs.sweep(set()) == {}
+
+
+# Tentatively
+
+
+@contextmanager
+def refused(blobs: BlobStore, error: Exception | None = None) -> Iterator[BlobStore]:
+    """A store for an undertaking that fails once the block is done."""
+    error = error or LimitExceeded("bytes", 1)
+    with suppress(type(error)), blobs.tentative() as within:
+        yield within
+        raise error
+
+
+def test_what_was_stored_before_a_refusal_is_gone(blobs: BlobStore) -> None:
+    blobs.put(b"kept")
+    with refused(blobs) as within:
+        within.put(PIZZA)
+        within.put([b"streamed"])
+        assert within.put(PIZZA) == NAME  # renewed by whom it belongs to
+        assert within.renew(NAME)
+        within.put(b"kept")
+        assert NAME in blobs
+        assert within.read(NAME) == PIZZA
+    assert list(blobs) == [digests.of(b"kept")]
+
+
+def test_what_somebody_else_has_claimed_stays(blobs: BlobStore) -> None:  # rule 39
+    with refused(blobs) as within:
+        for content in (b"put by another", b"renewed by another", b"put by another, then again"):
+            within.put(content)
+        blobs.put(b"put by another")
+        assert blobs.renew(digests.of(b"renewed by another"))
+        blobs.put(b"put by another, then again")
+        within.put(b"put by another, then again")
+    assert len(list(blobs)) == 3
+
+
+def test_what_is_put_tentatively_stays_where_nothing_fails(blobs: BlobStore) -> None:
+    with blobs.tentative() as within:
+        within.put(PIZZA)
+    assert blobs.read(NAME) == PIZZA
+
+
+@pytest.mark.parametrize("failure", [Corrupt("a file of ours"), RuntimeError("a fault of ours")])
+def test_what_breaks_for_reasons_of_ours_is_left_to_the_sweep(blobs: BlobStore, failure: Exception) -> None:  # rule 39
+    with refused(blobs, failure) as within:
+        within.put(PIZZA)
+    assert NAME in blobs
+
+
+def test_every_renewal_of_a_blob_can_be_told_from_the_one_before(tmp_path: Path) -> None:
+    blobs = DirectoryBlobs(tmp_path)
+    blobs.put(PIZZA)
+    file, times = tmp_path / "sha256" / digests.encoded(NAME), list[int]()
+    for _ in range(100):
+        times.append(file.stat().st_mtime_ns)
+        blobs.renew(NAME)
+    assert len(set(times)) == 100

@@ -385,3 +385,17 @@ def test_a_failure_of_ours_is_told_without_its_inside(app: Flask, monkeypatch: p
     assert answer.status_code == 500
     assert "secret detail" not in answer.text
     assert "your kitchen is as it was" in answer.text
+
+
+def test_what_a_kitchens_quota_refuses_leaves_nothing_in_the_pool(app: Flask, visitor: Visitor) -> None:
+    blobs = app.extensions["shop"].journal.blobs
+    fill = "docker exec pp sh -c 'echo {} > /big; head -c 60000000 /dev/zero >> /big'"
+    for command in ("docker pull pizza/pepperoni", "docker run -d --name pp pizza/pepperoni", fill.format("first")):
+        visitor.type(command)
+        assert visitor.said().status == 0
+    before = {digest: blobs.size(digest) for digest in blobs}
+    assert sum(before.values()) < 61_000_000  # the file is there once, however often it was written to
+    for n in range(3):
+        visitor.type(fill.format(n))
+        assert "more than the allowed 67,108,864" in visitor.said().text
+    assert {digest: blobs.size(digest) for digest in blobs} == before
