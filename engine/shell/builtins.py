@@ -196,13 +196,13 @@ def _leave(call: Call, *, again: bool) -> int:
 def read(call: Call) -> int:
     options = call.options("r")
     try:
-        line = call.streams.stdin.line(call.meter.limits.held).decode("latin-1")
+        line = _line(call)
     except FileError:
         return 1  # a directory has no lines
     text = line.removesuffix("\n")
     while "r" not in options.flags and text.endswith("\\") and line.endswith("\n"):
-        line = call.streams.stdin.line(call.meter.limits.held).decode("latin-1")
-        text = text[:-1] + line.removesuffix("\n")
+        line = _line(call)
+        text = call.meter.word(text[:-1] + line.removesuffix("\n"))
     if "r" not in options.flags:
         text = re.sub(r"\\(.)", r"\1", text)
     names = options.operands or ["REPLY"]
@@ -212,6 +212,10 @@ def read(call: Call) -> int:
             raise Failed(f"{name}: bad variable name", MISUSED)
         call.shell.scope.variables[name] = words[count] if count < len(words) else ""
     return 0 if line.endswith("\n") else 1
+
+
+def _line(call: Call) -> str:
+    return call.meter.word(call.streams.stdin.line(call.meter.limits.word + 1).decode("latin-1"))
 
 
 @utility("sh", "[-eux] -c SCRIPT [NAME [WORD]...] | sh FILE [WORD]...", "run a script")

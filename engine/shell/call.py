@@ -136,18 +136,16 @@ class Call:
             if len(argument) < 2 or argument[0] != "-":
                 operands.append(argument)
                 continue
-            cluster = argument[1:]
-            while cluster:
-                flag, cluster = cluster[0], cluster[1:]
+            for at, flag in enumerate(argument[1:], 2):
                 place = letters.find(flag)
                 if place < 0 or flag in ":-":
                     raise Failed(f"invalid option -- '{flag}'\nusage: {TABLE[self.name].usage}")
                 flags += flag
                 if letters[place + 1 : place + 2] == ":":
-                    if not cluster and not rest:
+                    if not argument[at:] and not rest:
                         raise Failed(f"option requires an argument -- '{flag}'")
-                    values.setdefault(flag, []).append(cluster or rest.pop(0))
-                    cluster = ""
+                    values.setdefault(flag, []).append(argument[at:] or rest.pop(0))
+                    break
         if len(operands) < least or (most is not None and len(operands) > most):
             raise self.usage()
         return Options(flags, values, operands)

@@ -36,24 +36,29 @@ class Scope:
 class _Fields:
     """Fields under construction: each piece is text and the pattern that it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
         self.done: list[tuple[str, str]] = []
         self._text: list[str] = []
         self._pattern: list[str] = []
         self._open = False
+        self._size = 0
 
     def add(self, text: str, *, quoted: bool) -> None:
         """Text of the field that is open, or of a new one; quoted text opens one even if empty."""
         if text or quoted:
             self._open = True
+            self._size += len(text)
+            self._meter.check_word(self._size)
             self._text.append(text)
             self._pattern.append(pattern.quote(text) if quoted else text.replace("\\", "\\\\"))
 
     def close(self) -> None:
         """The field ends here."""
         if self._open:
-            self.done.append(("".join(self._text), "".join(self._pattern)))
-        self._text, self._pattern, self._open = [], [], False
+            self.done.append((self._meter.word("".join(self._text)), "".join(self._pattern)))
+            self._meter.check_words(len(self.done))
+        self._text, self._pattern, self._open, self._size = [], [], False, 0
 
     def split(self, text: str, ifs: str) -> None:
         """An expansion's text, split at `ifs` (XCU 2.6.5): a run of blanks parts fields, any other mark ends one."""
@@ -100,6 +105,7 @@ class Expander:
     def text(self, word: Word) -> str:
         """A word as one text, unsplit: of an assignment or a redirection."""
         out: list[str] = []
+        size = 0
         for part in self._with_home(word):
             if isinstance(part, Text):
                 out.append(part.value)
@@ -107,19 +113,17 @@ class Expander:
                 out.append(self._ifs()[:1].join(self.scope.arguments))
             else:
                 out.append(self._value(part))
-        joined = "".join(out)
-        self._meter.check_held(len(joined))
-        return joined
+            size += len(out[-1])
+            self._meter.check_word(size)
+        return self._meter.word("".join(out))
 
     def _names(self, word: Word) -> list[str]:
-        fields = _Fields()
+        fields = _Fields(self._meter)
         self._fill(fields, self._with_home(word))
         fields.close()
         names: list[str] = []
         for text, shape in fields.done:
-            self._meter.spend()
-            found = self._glob(shape) if pattern.is_magic(shape) else []
-            names += found or [text]
+            names += (self._glob(shape) if _may_match(shape) else []) or [text]
         return names
 
     def _fill(self, fields: _Fields, word: Word, *, inner: bool = False) -> None:
@@ -147,6 +151,7 @@ class Expander:
         for count, argument in enumerate(arguments):
             if count:
                 fields.close()
+            self._meter.word(argument)
             if part.quoted:
                 fields.add(argument, quoted=True)
             else:
@@ -168,7 +173,9 @@ class Expander:
     # Values
 
     def _value(self, part: Part) -> str:
-        self._meter.spend()
+        return self._meter.word(self._unmetered(part))
+
+    def _unmetered(self, part: Part) -> str:
         if isinstance(part, Substitution):
             return self._capture(part.body)
         if isinstance(part, Arithmetic):
@@ -227,3 +234,8 @@ class Expander:
             text = part.value if isinstance(part, Text) else self._value(part)
             shape.append(pattern.quote(text) if part.quoted else text)
         return "".join(shape)
+
+
+def _may_match(shape: str) -> bool:
+    """Whether a pattern can be that of a file: no name is as long as a pattern may be."""
+    return pattern.is_magic(shape) and max(map(len, shape.split("/"))) <= pattern.LENGTH_MAX

@@ -20,7 +20,7 @@ from engine.shell.meter import Meter, Stopped
 from engine.shell.parser import parse
 from engine.shell.paths import Paths, basename
 from engine.shell.redirecting import Refused, redirect
-from engine.shell.streams import CannotWrite, Pipe, Source, Streams
+from engine.shell.streams import CannotWrite, Pipe, Streams
 from engine.shell.syntax import (
     AndOr,
     Command,
@@ -168,7 +168,7 @@ class Shell:
             for command in pipeline.commands[:-1]:
                 pipe = Pipe(self.meter)
                 self._stage(command, replace(self.streams, stdin=source, stdout=pipe))
-                source = Source([bytes(pipe.data)])
+                source = pipe.source()
             status = self._stage(pipeline.commands[-1], replace(self.streams, stdin=source))
         return int(not status) if pipeline.negated else status
 

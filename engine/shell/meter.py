@@ -31,12 +31,14 @@ class Limits:
     """Commands within commands."""
     steps: int = 100_000
     """Commands run, words expanded, files touched and pieces of 2 KiB handled, together."""
+    word: int = 1 << 20
+    """Bytes that one word or variable may expand to."""
     words: int = 20_000
     """Fields that one command's words may expand to."""
     output: int = 1 << 20
     """Bytes printed."""
     held: int = 32 << 20
-    """Bytes in one pipe, variable or sorted file."""
+    """Bytes in one pipe or sorted file."""
 
 
 class Stopped(Exception):
@@ -73,6 +75,17 @@ class Meter:
     def spend_on(self, data: bytes | str) -> None:
         """A piece of data was handled."""
         self.spend(1 + len(data) // PIECE)
+
+    def word(self, text: str) -> str:
+        """`text`, which a word or a part of it has become."""
+        self.check_word(len(text))
+        self.spend_on(text)
+        return text
+
+    def check_word(self, size: int) -> None:
+        """A word has become so long."""
+        if size > self.limits.word:
+            raise Stopped("bytes in one word", self.limits.word)
 
     def check_held(self, size: int) -> None:
         """So many bytes are held at once."""

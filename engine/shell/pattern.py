@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from engine.shell.meter import Stopped
+
+LENGTH_MAX: Final = 1024
+"""Characters of a pattern; each costs something at each character of the text."""
 _MAGIC: Final = re.compile(r"(?<!\\)(?:\\\\)*[*?\[]")
 CLASSES: Final = {
     "alpha": string.ascii_letters,
@@ -68,17 +72,15 @@ def is_magic(pattern: str) -> bool:
 
 def matches(pattern: str, text: str) -> bool:
     """Whether the whole of `text` matches."""
-    return len(text) in _ends(_compiled(pattern), text)
+    return len(text) in _ends(_items(pattern), text)
 
 
 def trim(pattern: str, text: str, operator: str, spend: Callable[[int], None]) -> str:
     """``${x#p}``, ``##``, ``%`` and ``%%``: `text` less its shortest or longest match at the start or the end."""
-    items, front = _compiled(pattern), operator[0] == "#"
+    items, front = _items(pattern), operator[0] == "#"
     spend(len(text) // 64)
-    ends = list(_ends(items if front else items[::-1], text if front else text[::-1]))
-    if not ends:
-        return text
-    cut = ends[0 if len(operator) == 1 else -1]
+    ends = _ends(items if front else items[::-1], text if front else text[::-1])
+    cut = next(ends, 0) if len(operator) == 1 else max(ends, default=0)
     return text[cut:] if front else text[: len(text) - cut]
 
 
@@ -129,6 +131,12 @@ def _one(item: _Item, char: str) -> bool:
     if isinstance(item, Any):
         return not item.many
     return char in item if isinstance(item, OneOf) else item == char
+
+
+def _items(pattern: str) -> tuple[_Item, ...]:
+    if len(pattern) > LENGTH_MAX:
+        raise Stopped("bytes in a pattern", LENGTH_MAX)
+    return _compiled(pattern)
 
 
 @lru_cache(256)

@@ -1,7 +1,8 @@
 """POSIX regular expressions, basic and extended (XBD 9), for grep and sed, in time bounded by pattern times text.
 
 A pattern becomes a small program; a search walks all that it could do, each pair of instruction and place once, so no
-pattern takes more than its length times the text's. The leftmost match is taken, and of those the longest.
+pattern takes more than its length times the text's, and what it walks is paid for on the way. The leftmost match is
+taken, and of those the longest.
 
     Regex("a*b").search("caab", spend)          # (1, 4), …
 """
@@ -17,7 +18,13 @@ from engine.shell.pattern import CLASSES, OneOf, bracket
 LINE_MAX: Final = 128 << 10
 """Bytes of text that a pattern is tried on."""
 _SIZE_MAX: Final = 4000
+_STATES_MAX: Final = 1 << 20
+"""Pairs of instruction and place that one search may come by; each takes some 100 bytes."""
+_PAID: Final = 1024
+"""Pairs walked before they are paid for; eight are a step."""
 _REPEAT_MAX: Final = 255
+_STACKED_MAX: Final = 8
+"""Repeats of a repeat, as in ``a**``."""
 _DEPTH_MAX: Final = 30
 _WORD: Final = frozenset(CLASSES["alnum"] + "_")
 _SETS: Final = {
@@ -33,8 +40,8 @@ class BadPattern(Exception):
 
 
 class _Step(NamedTuple):
-    """An instruction: ``char`` takes one that is in `chars`, ``split`` goes to `x` and else to `y`, ``jump`` to `x`,
-    ``save`` notes the place in slot `x`, ``start`` and ``end`` hold at the text's, ``match`` ends."""
+    """An instruction: ``char`` takes one that is in `chars`, ``split`` goes `x` instructions on and else `y`, ``jump``
+    `x`, ``save`` notes the place in slot `x`, ``start`` and ``end`` hold at the text's, ``match`` ends."""
 
     kind: str
     x: int = 0
@@ -61,14 +68,14 @@ class Regex:
             raise Stopped("bytes in a line to be matched", LINE_MAX)
         seen: set[int] = set()
         for at in range(start, len(text) + 1):
-            end = self._longest(text, at, seen)
+            end = self._longest(text, at, seen, spend)
             if end is not None:
-                spend(len(seen) // 8)
-                return self._capture(text, at, end) if captures else [at, end]
-        spend(len(seen) // 8)
+                spend(len(seen) % _PAID // 8)
+                return self._capture(text, at, end, spend) if captures else [at, end]
+        spend(len(seen) % _PAID // 8)
         return None
 
-    def _longest(self, text: str, start: int, seen: set[int]) -> int | None:
+    def _longest(self, text: str, start: int, seen: set[int], spend: Callable[[int], None]) -> int | None:
         """The furthest end of a match from `start`. What `seen` holds has led to nothing."""
         program, length = self._program, len(text)
         todo = [(0, start)]
@@ -79,21 +86,23 @@ class Regex:
             if state in seen:
                 continue
             seen.add(state)
+            if not len(seen) % _PAID:
+                _pay(len(seen), spend)
             kind, x, y, chars = program[at]
             if kind == "char":
                 if place < length and chars is not None and (text[place] in chars.chars) != chars.negated:
                     todo.append((at + 1, place + 1))
             elif kind == "split":
-                todo += ((y, place), (x, place))
+                todo += ((at + y, place), (at + x, place))
             elif kind == "match":
                 best = place if best is None else max(best, place)
             elif kind == "jump":
-                todo.append((x, place))
+                todo.append((at + x, place))
             elif kind == "save" or (kind == "start" and place == 0) or (kind == "end" and place == length):
                 todo.append((at + 1, place))
         return best
 
-    def _capture(self, text: str, start: int, end: int) -> list[int]:
+    def _capture(self, text: str, start: int, end: int, spend: Callable[[int], None]) -> list[int]:
         """The groups of the match that ends at `end`, taking as much as they can, from left to right."""
         slots = [-1] * (2 * self.groups + 2)
         todo: list[tuple[int, int, int]] = [(0, start, 0)]
@@ -106,17 +115,19 @@ class Regex:
             if (at, place) in seen:
                 continue
             seen.add((at, place))
+            if not len(seen) % _PAID:
+                _pay(len(seen), spend)
             kind, x, y, chars = self._program[at]
             if kind == "char":
                 if place < end and chars is not None and text[place] in chars:
                     todo.append((at + 1, place + 1, 0))
             elif kind == "split":
-                todo += ((y, place, 0), (x, place, 0))
+                todo += ((at + y, place, 0), (at + x, place, 0))
             elif kind == "match":
                 if place == end:
                     break
             elif kind == "jump":
-                todo.append((x, place, 0))
+                todo.append((at + x, place, 0))
             elif kind == "save":
                 todo += ((-1, x, slots[x]), (at + 1, place, 0))
                 slots[x] = place
@@ -126,7 +137,7 @@ class Regex:
 
 
 class _Parser:
-    """Recursive descent; every method returns a piece of program whose targets count from its own start."""
+    """Recursive descent; every method returns a piece of program, which reads the same wherever it stands."""
 
     def __init__(self, pattern: str, *, extended: bool, fold: bool) -> None:
         self.pattern, self.extended, self.fold = pattern, extended, fold
@@ -159,16 +170,16 @@ class _Parser:
     def _alternatives(self, depth: int) -> list[_Step]:
         if depth > _DEPTH_MAX:
             raise BadPattern("Regular expression too big")
-        steps = self._branch(depth)
+        branches = [self._branch(depth)]
+        size = len(branches[0])
         while self._token() == "|":
             self._skip()
-            other = self._branch(depth)
-            steps = [
-                _Step("split", 1, len(steps) + 2),
-                *_moved(steps, 1),
-                _Step("jump", len(steps) + len(other) + 2),
-                *_moved(other, len(steps) + 2),
-            ]
+            branches.append(self._branch(depth))
+            size += 2 + len(branches[-1])
+            _check(size)
+        steps = branches.pop()
+        for branch in reversed(branches):
+            steps = [_Step("split", 1, len(branch) + 2), *branch, _Step("jump", len(steps) + 1), *steps]
         return steps
 
     def _branch(self, depth: int) -> list[_Step]:
@@ -177,10 +188,14 @@ class _Parser:
         while (sign := self._token()) and sign != "|" and not (sign == ")" and (depth or self.extended)):
             start = self.at
             piece = self._atom(sign, depth, first=first)
+            stacked = 0
             while self._repeats(first=first and self.at == start):
+                stacked += 1
+                if stacked > _STACKED_MAX:
+                    raise BadPattern("Regular expression too big")
                 piece = self._repeat(piece)
             first = first and self.pattern[start] == "^" and not self.extended
-            steps += _moved(piece, len(steps))
+            steps += piece
             _check(len(steps))
         return steps
 
@@ -219,7 +234,7 @@ class _Parser:
         if self._token() != ")":
             raise BadPattern("Unmatched ( or \\(")
         self._skip()
-        return [_Step("save", slot), *_moved(inside, 1), _Step("save", slot + 1)]
+        return [_Step("save", slot), *inside, _Step("save", slot + 1)]
 
     def _folded(self, chars: OneOf) -> OneOf:
         if not self.fold:
@@ -233,17 +248,12 @@ class _Parser:
         sign = self._token()
         self._skip()
         least, most = {"*": (0, -1), "+": (1, -1), "?": (0, 1)}.get(sign) or self._counts()
-        _check(len(piece) * max(least, most, 1))
-        steps: list[_Step] = []
-        for _ in range(least):
-            steps += _moved(piece, len(steps))
+        maybe = [_Step("split", 1, len(piece) + 1), *piece]
+        _check(len(maybe) * max(least, most, 1))
         if most < 0:
-            here = len(steps)
-            steps += [_Step("split", here + 1, here + len(piece) + 2), *_moved(piece, here + 1), _Step("jump", here)]
-        for _ in range(max(0, most - least)):
-            here = len(steps)
-            steps += [_Step("split", here + 1, here + len(piece) + 1), *_moved(piece, here + 1)]
-        return steps
+            again = [_Step("split", 1, len(piece) + 2), *piece, _Step("jump", -len(maybe))]
+            return piece * least + again
+        return piece * least + maybe * (most - least)
 
     def _counts(self) -> tuple[int, int]:
         close = "}" if self.extended else "\\}"
@@ -259,9 +269,10 @@ class _Parser:
         return least, most
 
 
-def _moved(steps: list[_Step], by: int) -> list[_Step]:
-    """A piece of program as it reads `by` instructions further on."""
-    return [step._replace(x=step.x + by, y=step.y + by) if step.kind in ("split", "jump") else step for step in steps]
+def _pay(states: int, spend: Callable[[int], None]) -> None:
+    if states > _STATES_MAX:
+        raise Stopped("ways to match one line", _STATES_MAX)
+    spend(_PAID // 8)
 
 
 def _check(size: int) -> None:

@@ -10,12 +10,14 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from engine.errors import FileError
-from engine.shell.meter import Meter, Stopped
+from engine.shell.meter import PIECE, Meter, Stopped
 from engine.snapshot import Snapshot
 
+_READ: Final = 256 << 10
+"""Bytes that are read from a pipe at a time."""
 Stream = Literal["stdout", "stderr"]
 
 
@@ -80,7 +82,12 @@ class Pipe:
     def write(self, data: bytes) -> None:
         """Holds it."""
         self.data += data
+        self._meter.spend(len(data) // PIECE)
         self._meter.check_held(len(self.data))
+
+    def source(self) -> Source:
+        """What the next utility reads."""
+        return Source(bytes(self.data[at : at + _READ]) for at in range(0, len(self.data), _READ))
 
     def flush(self) -> None:
         """Nothing to do."""

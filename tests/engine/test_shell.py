@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from engine import shell
 from engine.errors import Cancelled
 from engine.events import Event
 from engine.shell.braces import expand
-from engine.shell.meter import Limits, Meter
+from engine.shell.meter import Limits, Meter, Stopped
 from engine.shell.pattern import matches
 from engine.shell.regex import BadPattern, Regex
 from engine.shell.syntax import Text
@@ -325,6 +326,8 @@ def test_what_a_utility_does_not_offer_it_names(script: str, said: str) -> None:
 
 # It always ends
 
+HALF = "printf %04096d {1..125}"
+"""Prints 512,000 bytes: 250 steps."""
 ENDLESS = [
     ("while true; do :; done", "steps"),
     ("until false; do echo x; done", "steps"),
@@ -332,15 +335,25 @@ ENDLESS = [
     ("cat /dev/zero", "bytes of output"),
     ("cat /dev/zero | wc -c", "bytes held at once"),
     ("sort /dev/zero", "bytes held at once"),
-    ("read -r x < /dev/zero; echo $x | wc -c", "bytes held at once"),
+    ("read -r x < /dev/zero; echo $x | wc -c", "bytes in one word"),
     ("cp /dev/zero n", "steps"),
     ("cat /dev/zero > n", "steps"),
-    ("x=aaaaaaaa; while :; do x=$x$x; done", "bytes held at once"),
+    ("x=aaaaaaaa; while :; do x=$x$x; done", "bytes in one word"),
+    (f'x=$({HALF}); echo "$x$x" | wc -c; echo $x$x$x | wc -c', "bytes in one word"),
+    (f'x=$({HALF}); : "$x$x$x"', "bytes in one word"),
+    (f"x=$({HALF}); for n in {{1..90}}; do y=$x; done", "steps"),
+    (f"x=$({HALF}); for n in {{1..90}}; do test $x; done", "steps"),
+    (f"x=$({HALF}); for n in {{1..90}}; do test $x = $x; done", "steps"),
+    (f'x=$({HALF}); set -- "$x"; for n in {{1..90}}; do : "$@"; done', "steps"),
+    (f"x=$({HALF}); set -- $x; for n in {{1..90}}; do : $@; done", "steps"),
+    (f"x=$({HALF}); for n in {{1..90}}; do : ${{x%b}}; done", "steps"),
+    (f"x=$({HALF}); : ${{x#$x}}", "bytes in a pattern"),
+    (f"x=$({HALF}); for n in {{1..90}}; do echo $x | wc -c | wc; done", "steps"),
     ("echo {1..99999999999999}", "words in one command"),
     ("echo " + "{a,b}" * 20, "steps"),
     ("echo " + "{a,b}" * 31, "braces within and after braces"),
     ("echo " + "{a..a}" * 500, "braces within and after braces"),
-    ("set -- $(cat big big big | sed 's/./& /g')", "steps"),
+    ("set -- $(cat big big big | sed 's/./& /g')", "words in one command"),
     ("echo 'sh n' > n; sh n", "shells within shells"),
     (r"echo 'find . -exec sh n \;' > n; sh n", "shells within shells"),
     ("cat big{,}{,}{,}{,}{,} | grep z", "bytes in a line to be matched"),
@@ -411,6 +424,66 @@ def test_no_regular_expression_runs_away(pattern: str, text: str) -> None:
     started = time.process_time()
     assert Regex(pattern, extended=True).search(text, lambda _steps: None) is None
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "captures"),
+    [("(a|a?)+" * 60 + "b", "a" * 65_536, False), ("(a|a?)+" * 60, "a" * 300, True), (".*.*.*b", "a" * 65_536, False)],
+)
+def test_a_search_is_paid_for_while_it_goes_on(pattern: str, text: str, captures: bool) -> None:
+    regex, paid = Regex(pattern, extended=True), list[int]()
+
+    def spend(steps: int) -> None:
+        paid.append(steps)
+        if sum(paid) > 2000:
+            raise Stopped("steps", 2000)
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(Stopped):
+            regex.search(text, spend, captures=captures)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert max(paid) < 200
+    assert peak < 6 << 20  # for 16,000 states
+
+
+def test_a_search_ends_at_a_bound_however_many_steps_there_are() -> None:
+    with pytest.raises(Stopped, match="1,048,576 ways to match one line"):
+        Regex("(a|a?)+" * 60 + "b", extended=True).search("a" * 65_536, lambda _steps: None)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(a{1,200}){1,200}b", "|".join("a" * 30_000), "a" + "*" * 3000, "((((a{9}){9}){9}){9}){9}", "(" * 31]
+)
+def test_a_regular_expression_that_is_too_big_is_refused_before_it_grows(pattern: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadPattern, match="too big"):
+            Regex(pattern, extended=True)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 << 20
+
+
+def test_a_million_options_take_no_longer_than_they_are() -> None:
+    started = time.process_time()
+    assert ours(["ls", "-" + "l" * 1_000_000]).status == 0
+    assert time.process_time() - started < 5
+
+
+def test_a_caller_who_goes_away_is_noticed_while_words_are_expanded() -> None:
+    asked, script = [0], f"x=$({HALF}); for n in {{1..90}}; do y=$x; done"
+
+    def cancelled() -> bool:
+        asked[0] += 1
+        return asked[0] > 10
+
+    with pytest.raises(Cancelled):
+        ours(script, cancelled=cancelled)
+    assert asked[0] == 11
 
 
 @pytest.mark.parametrize("pattern", ["*a" * 30, "*a*a*a*a*a*a*a*b", "[ab]*" * 20 + "c", "*" * 100 + "b"])
@@ -534,6 +607,7 @@ def test_the_page_names_the_bounds() -> None:
     for figure, unit in ((limits.script, 10), (limits.output, 20), (limits.held, 20)):
         assert f"{figure >> unit} {'KiB' if unit == 10 else 'MiB'}" in page
     assert f"{limits.depth} levels" in page
+    assert f"| what one word or variable becomes | {limits.word >> 20} MiB |" in page
 
 
 def test_every_word_has_one_line_and_begins_with_itself() -> None:
