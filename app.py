@@ -25,10 +25,10 @@ from flask import Flask, Response, render_template, request, url_for
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.wrappers import Response as AnyResponse
 
-from engine import digest, terminal
+from engine import context, digest, terminal
 from engine import reference as references
 from engine.addresses import Addresses, public
-from engine.errors import EngineError
+from engine.errors import CommandError, EngineError
 from engine.journal import QUOTA, Journal
 from engine.network import Network
 from engine.ocilayout import Layout
@@ -63,6 +63,7 @@ def create_app(
     quota: int = QUOTA,
     clock: Callable[[], datetime] | None = None,
     ids: Callable[[], str] | None = None,
+    epoch: int | None = None,
     stopping: threading.Event | None = None,
     classes: Sequence[str] = CLASSES,
     pushing: Pushing | None = None,
@@ -71,7 +72,8 @@ def create_app(
 
     `quota` are the bytes of blobs that all states of one kitchen may reach; `classes` namespaces that every kitchen may
     push to, within the limits of `pushing`; `network` is how visitors may reach other registries, None for not at all.
-    `clock` and `ids` take the place of time and chance, for tests and talks.
+    `clock` and `ids` take the place of time and chance, for tests and talks; `epoch` is
+    `Context.epoch`.
 
     Raises `EngineError` where the menu is no OCI layout, `OSError` where `data` cannot be used.
     """
@@ -86,7 +88,9 @@ def create_app(
         return InProcess(desk.registry, Caller(kitchen, desk.tokens.shared)) if kitchen and guard.own(host) else None
 
     shop = Shop(
-        journal=Journal(data, menu=menu_layout, network=network, own=own, quota=quota, pushing=pushing, **chance),
+        journal=Journal(
+            data, menu=menu_layout, network=network, own=own, quota=quota, epoch=epoch, pushing=pushing, **chance
+        ),
         guard=guard,
         menu=dishes,
         terminals=Terminals(),
@@ -193,12 +197,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     stopping = threading.Event()
     try:
+        epoch = context.epoch(os.environ)
+    except CommandError as error:
+        parser.error(str(error))
+    try:
         app = create_app(
             asked.data,
             menu_layout=asked.menu,
             names=(asked.host, *asked.name),
             network=Network(Addresses(public)) if asked.allow_remote else None,
             quota=asked.quota,
+            epoch=epoch,
             stopping=stopping,
             classes=asked.classes or CLASSES,
         )

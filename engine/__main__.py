@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, NoReturn, TextIO, cast
 
-from engine import commands, options, terminal
+from engine import commands, context, options, terminal
 from engine.credentials import Credentials
 from engine.digest import Digest
 from engine.errors import CommandError, EngineError
@@ -163,7 +163,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(asked: argparse.Namespace, bars: Bars | None) -> int:
     network = None if asked.offline else Network(credentials=Credentials(asked.data / "credentials.json"))
-    with closing(Journal(asked.data, menu=asked.menu, quota=None, network=network)) as journal:
+    epoch = context.epoch(os.environ)
+    with closing(Journal(asked.data, menu=asked.menu, quota=None, epoch=epoch, network=network)) as journal:
         journal.enter(KITCHEN)
         done = journal.do(KITCHEN, asked.command, local=Files(), progress=bars)
     if bars:

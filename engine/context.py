@@ -5,7 +5,7 @@ Everything that would make a command differ from one run to the next comes from 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,8 @@ from engine.network import Network
 from engine.registries import Registries
 from engine.snapshot import Limits, Snapshot
 from engine.upper import EMPTY, ENCODED_MAX, Upper
+
+_EPOCH_DIGITS = 11
 
 
 class Local(Protocol):
@@ -69,7 +71,8 @@ def _ignore(_event: Event) -> None:
 @dataclass(frozen=True)
 class Context:
     """See the module. `network` is None where nothing outside is reached. `room` is how many bytes of new blobs may
-    still be held, None for no bound; `scratch` a directory for temporary files."""
+    still be held, None for no bound; `scratch` a directory for temporary files; `epoch` the time in seconds
+    that no file of a committed layer is newer than (SOURCE_DATE_EPOCH, rule 37)."""
 
     blobs: BlobStore
     layers: LayerStore
@@ -83,6 +86,7 @@ class Context:
     local: Local = field(default_factory=Nowhere)
     room: int | None = None
     scratch: Path | None = None
+    epoch: int | None = None
     uppers: Recent[Digest, Upper] = field(default_factory=lambda: Recent(64, room=UPPERS, weigh=_weight))
 
     def upper(self, container: Container) -> Upper:
@@ -114,6 +118,16 @@ class Context:
     def store(self, upper: Upper) -> Digest | None:
         """An upper as a blob, durable; None for an empty one."""
         return self.blobs.put(upper.encode()) if upper != EMPTY else None
+
+
+def epoch(environment: Mapping[str, str]) -> int | None:
+    """SOURCE_DATE_EPOCH of a process's environment, for `Context.epoch` (reproducible-builds.org); `CommandError`."""
+    text = environment.get("SOURCE_DATE_EPOCH", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= _EPOCH_DIGITS):
+        raise CommandError(f"SOURCE_DATE_EPOCH is {text[:40]!r}: expected whole seconds since 1970, or nothing")
+    return int(text)
 
 
 SLACK = 4 << 20

@@ -9,6 +9,7 @@ local path is ever built of names that an image holds.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import posixpath
 import tarfile
@@ -185,7 +186,7 @@ def _unpack(files: Snapshot, target: bytes, members: _Members) -> None:
             files.chown(path, member.uid, member.gid, follow=False)
         if not member.issym() and files.lstat(path).mode != member.mode & 0o7777:
             files.chmod(path, member.mode & 0o7777)
-        mtime = int(member.mtime) * _NANO
+        mtime = int(member.mtime) * _NANO if math.isfinite(member.mtime) else 0
         if member.isdir():
             directories.append((path, mtime))
         else:

@@ -165,7 +165,7 @@ def _do_commit(context: Context, host: Host, options: Options, _fetched: Moved |
     if upper.nodes:
         if len(parent.layers) >= LAYERS_MAX:
             raise daemon_error("max depth exceeded")
-        layer = commit_layer(upper, context.blobs)
+        layer = commit_layer(upper, context.blobs, source_date_epoch=context.epoch)
         events.append(
             facts.LayerCommitted(
                 container=found.id,

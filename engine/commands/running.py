@@ -29,6 +29,7 @@ _RUN_ERROR = 125
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where docker looks commands up, unless an image says."""
 _PASSWD_MAX = 1 << 20
+_DIGITS_MAX = 10
 Stream: TypeAlias = Literal["stdout", "stderr"]
 
 
@@ -171,7 +172,9 @@ def _do_logs(context: Context, host: Host, options: Options, _fetched: Moved | N
     found = container(host, options.words[0])
     said = [(stream, line) for stream, text in _log(context, found) for line in text.splitlines(keepends=True)]
     tail = options.value("tail", "all")
-    return Outcome(host, tuple(_words(said[max(0, len(said) - int(tail)) :] if tail.isdecimal() else said)))
+    if tail.isdecimal() and len(tail) < _DIGITS_MAX:  # beyond, it is more than there can be: all
+        said = said[max(0, len(said) - int(tail)) :]
+    return Outcome(host, tuple(_words(said)))
 
 
 def _log(context: Context, found: Container) -> list[tuple[Stream, bytes]]:

@@ -68,6 +68,7 @@ class Journal:
         menu: Path | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         ids: Callable[[], str] = lambda: secrets.token_hex(32),
+        epoch: int | None = None,
         quota: int | None = QUOTA,
         keep: int = KEEP,
         pushing: Limits | None = None,
@@ -85,6 +86,7 @@ class Journal:
             registry=partial(self._registries.find, ""),
             network=network,
             scratch=data,
+            epoch=epoch,
             clock=clock,
             ids=ids,
         )

@@ -210,7 +210,7 @@ class Expander:
 
     def _lookup(self, name: str) -> str | None:
         scope = self.scope
-        if name.isdigit():
+        if name.isdecimal():
             number = int(name[:9])
             if number == 0:
                 return scope.name

@@ -97,7 +97,7 @@ class Lexer:
 
     def _operator(self, start: int) -> Token | None:
         at = start
-        while at < len(self.text) and self.text[at].isdigit() and at < start + 3:
+        while at < len(self.text) and self.text[at].isdecimal() and at < start + 3:
             at += 1
         if at > start and self.text[at : at + 1] not in ("<", ">"):
             return None
@@ -213,7 +213,7 @@ class Lexer:
         length = self.text.startswith("#", at) and self.text[at + 1 : at + 2] not in ("}", "")
         at += length
         first = self.text[at : at + 1]
-        if first in _NAME_FIRST or first.isdigit():
+        if first in _NAME_FIRST or first.isdecimal():
             name = self._name(at)
         elif first and first in _SPECIAL:
             name = first

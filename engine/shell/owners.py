@@ -39,8 +39,9 @@ class Owners:
         table: dict[str, tuple[int, int]] = {}
         for line in data.decode("latin-1").splitlines():
             fields = line.split(":")
-            if len(fields) > 3 and fields[2].isdecimal() and len(fields[2]) < 11:
-                table.setdefault(fields[0], (int(fields[2]), int(fields[3]) if fields[3][:10].isdecimal() else 0))
+            number = _number(fields[2]) if len(fields) > 3 else None
+            if number is not None:
+                table.setdefault(fields[0], (number, _number(fields[3]) or 0))
         return table
 
     def user(self, uid: int) -> str:
@@ -55,17 +56,17 @@ class Owners:
         """A user's number and that of its group, by name or number; root is 0 everywhere. None for an unknown one."""
         if name in self._users:
             return self._users[name]
-        number = _number(name)
+        number = _number(name) if name != "root" else 0
         if number is None:
             return None
         return number, next((gid for uid, gid in self._users.values() if uid == number), number)
 
     def gid(self, name: str) -> int | None:
         """A group's number, by name or number."""
-        return self._groups[name][0] if name in self._groups else _number(name)
+        if name in self._groups:
+            return self._groups[name][0]
+        return _number(name) if name != "root" else 0
 
 
-def _number(name: str) -> int | None:
-    if name == "root":
-        return 0
-    return int(name) if name.isdecimal() and len(name) < 11 and int(name) <= _ID_MAX else None
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 11 and int(text) <= _ID_MAX else None

@@ -280,3 +280,36 @@ def test_a_pull_tells_how_far_it_is(tmp_path: Path) -> None:
         "done",
     ]
     journal.close()
+
+
+# SOURCE_DATE_EPOCH
+
+
+def test_a_commit_at_another_time_has_the_same_diff_id_where_the_environment_says_so(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # rule 37
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    later = shutil.copytree(data, tmp_path / "later")
+    diff_ids, times = list[Digest](), set[int]()
+    for host, seconds in ((data, 0.0), (later, 1.1)):
+        time.sleep(seconds)  # layers have whole seconds
+        assert run(host, "exec", "box", "sh", "-c", "mkdir /new; echo hot > /new/f") == 0
+        assert run(host, "commit", "box", "mine") == 0
+        with closing(Journal(host)) as journal:
+            (image,) = [record for record in journal.head("local").host.images.values() if record.parent]
+            layer = journal.context.images[image.manifest].layers[-1]
+            diff_ids.append(layer.diff_id)
+            times |= {entry.mtime for entry in journal.context.layers.get(layer.digest, layer.diff_id).entries.values()}
+    assert diff_ids[0] == diff_ids[1]
+    assert max(times) == 1_000_000_000 * 10**9
+
+
+@pytest.mark.parametrize("text", ["yesterday", "-1", "1.5", "9" * 5000, "\u0661"])
+def test_an_epoch_that_is_no_time_is_refused(
+    data: Path, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", text)
+    assert run(data, "commit", "box", "mine") == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("SOURCE_DATE_EPOCH is '")
+    assert len(said.err) < 150

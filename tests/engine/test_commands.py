@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tarfile
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from engine.errors import CommandError, EngineError, UsageError
 from engine.journal import Done, Journal
 from engine.options import split
 from menu import LAYOUT
+from tests.engine.tars import item, tar
 from tests.engine.test_journal import counting, ticking
 
 
@@ -221,6 +223,16 @@ def test_a_typed_command_runs_to_its_end_and_is_logged(kitchen: Kitchen) -> None
         kitchen.do("exec once ls")
 
 
+@pytest.mark.parametrize(
+    ("tail", "out"),
+    [("0", ""), ("1", "2\n"), ("9", "1\n2\n"), ("9" * 5000, "1\n2\n"), ("all", "1\n2\n"), ("-1", "1\n2\n")],
+    ids=lambda value: value[:9],
+)
+def test_logs_end_with_as_many_lines_as_are_asked_for(kitchen: Kitchen, tail: str, out: str) -> None:
+    kitchen.do("run --name once pizza/dough sh -c 'echo 1; echo 2'")
+    assert kitchen.out(f"logs --tail {tail} once") == out
+
+
 def test_a_command_that_is_unknown_is_named_with_127(box: Kitchen) -> None:
     done = box.do("exec box bake --hot")
     assert done.status == 127
@@ -359,6 +371,14 @@ def test_cp_brings_files_in_and_out(box: Kitchen, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="No such container:path"):
         box.do(f"cp box:/nope {tmp_path}/x")
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("mtime", ["nan", "inf", "-inf", "1e300", "9" * 5000])
+def test_cp_takes_a_file_of_any_time(box: Kitchen, tmp_path: Path, mtime: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tar(item("olive", content=b"an olive", pax_headers={"mtime": mtime}))
+    monkeypatch.setattr(Files, "reader", lambda _self, _path: io.BytesIO(data))
+    box.do("cp - box:/pizza")
+    assert box.out("exec box cat /pizza/olive") == "an olive"
 
 
 def test_a_tree_is_never_laid_out_on_the_local_disk(box: Kitchen, tmp_path: Path) -> None:

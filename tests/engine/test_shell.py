@@ -204,6 +204,35 @@ def test_users_are_named_as_the_container_names_them() -> None:
     assert said.endswith(b"chown: unknown user cook\n")
 
 
+def test_a_users_file_may_hold_anything() -> None:
+    files = ours_files()
+    files.mkdir(b"etc")
+    for name in (b"etc/passwd", b"etc/group"):
+        bad = (b"0123456789abc", b"9" * 5000, b"\xb2", b"", b"-1", b"4294967296")
+        lines = [b"a%d:x:7:%b::/:" % (n, text) for n, text in enumerate(bad)]
+        files.write(
+            name, b"\n".join([*lines, *(line.replace(b":7:", b":%b:" % text) for line in lines for text in bad)])
+        )
+    ran = shell.run("touch f; chown a0: f; ls -l f; stat -c '%u %g' f; chown a1: f; stat -c '%u %g' f", files)
+    assert ran.status == 0
+    assert b"".join(data for _, data in ran.out).endswith(b"\n7 0\n7 0\n")
+
+
+NUMBERS = ("9" * 5000, "-" + "9" * 5000, "\udcb2", "\udcb3\udcb9", "0x" + "f" * 5000, "0" * 5000, "1e999", "")
+TAKERS = (
+    "head -n N f", "tail -c N f", "test N -gt 1", "echo $((N))", "shift N", "break N", "chmod N f", "chown N:N f",
+    "find . -size N", "find . -maxdepth N", "touch -d @N f", "sed s/a/b/N f", "echo {1..N}", "sleep N", "du -d N",
+    "printf %d N", "printf %Nd 1", "printf %.*d N 1", "printf '\\xN'", "stat -c %Nn f", r"grep 'a\{N\}' f",
+    "mkdir -m N n",    "echo ${N}", "N> f", "echo >&N", "sort -n f", "x=N; echo $((x += 1))", "exit N",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("script", TAKERS)
+def test_what_takes_a_number_takes_any_text_for_one(script: str) -> None:
+    for text in NUMBERS:
+        assert 0 <= ours(f"echo {text} > f; {script.replace('N', text)}").status <= 255
+
+
 # Braces are bash's
 
 BRACES = [

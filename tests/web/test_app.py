@@ -108,6 +108,13 @@ def test_a_port_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], port
     assert "is no port: a number from 0 to 65535" in refusal(capsys, f"--port={port}")
 
 
+def test_an_epoch_that_is_no_time_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    assert "SOURCE_DATE_EPOCH is 'yesterday'" in refusal(capsys, f"--data={tmp_path}")
+
+
 def test_a_port_that_is_taken_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         said = refusal(capsys, "--data", str(tmp_path), "--port", str(taken.getsockname()[1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 
 import pytest
 from flask import Flask
@@ -284,6 +285,40 @@ def test_a_command_ends_when_its_time_is_up(make_app: Callable[..., Flask]) -> N
     visitor.type("docker pull pizza/cheese")
     assert "cancelled" in visitor.said().text
     assert b'"images":[]' in visitor.state()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "while :; do :; done",
+        "x=$(printf %04096d {1..125}); while :; do y=$x; done",
+        'grep -E "(0|0?)+(0|0?)+(0|0?)+(0|0?)+x" /line',
+        "while :; do cat /line > /copy; done",
+    ],
+)
+def test_a_command_ends_soon_after_its_time_whatever_it_does(
+    make_app: Callable[..., Flask], script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor, asked = Visitor(make_app(limits=Limits(seconds=5))), [0]
+    visitor.open()
+    for command in (
+        "docker pull pizza/cheese",
+        "docker run -d --name box pizza/cheese",
+        "docker exec box sh -c 'printf %04096d {1..30} > /line'",
+    ):
+        visitor.type(command)
+    before = visitor.state()
+
+    def monotonic() -> float:
+        """A second passes each time that somebody looks."""
+        asked[0] += 1
+        return float(asked[0])
+
+    monkeypatch.setattr("web.kitchen.time", SimpleNamespace(monotonic=monotonic))
+    visitor.type(f"docker exec box sh -c '{script}'")
+    assert "cancelled" in visitor.said().text
+    assert asked[0] == 7  # once for the deadline, five times before it and once after
+    assert visitor.state() == before
 
 
 # Hosts and origins
