@@ -1,6 +1,6 @@
 """The layer and copy-on-write engine: OCI images, a union of layers, containers, a registry and a journal.
 
-It knows no web framework and no pizza. Modules form a ladder, each importing only those above it:
+It knows no web framework, and nothing of what pages draw. Modules form a ladder, each importing only those above it:
 
     errors, digest, reference, whiteout, paths  words and their grammar
     spec                                    OCI and docker JSON documents

@@ -33,7 +33,7 @@ class EngineError(Exception):
     status: ClassVar[int] = 400
 
     def while_(self, doing: str) -> EngineError:
-        """This same error, its sentence led by what was being done: ``pull layer 2 of pizza/cheese: …``.
+        """This same error, its sentence led by what was being done: ``pull layer 2 of team/web: …``.
 
         Values and type stay; raise the result ``from`` the original.
         """

@@ -2,7 +2,7 @@
 
 A command takes a host and returns another; nothing else changes state, and keeping the old value is all that undo
 needs. The value is small, since everything big is a blob: which blobs a host holds is derived from it (`reach`).
-Images are keyed by ID (config digest), references by their familiar form (``pizza/cheese:latest``), containers by id.
+Images are keyed by ID (config digest), references by their familiar form (``team/web:latest``), containers by id.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Status = Literal["created", "running", "exited"]
 
 class ImageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An image that the host has. `parent` is the image it was made of here; a pull brings none (rule 38).
-    `repo_digests` are the manifest digests under which registries know it (``pizza/cheese@sha256:…``), `indexes` the
+    `repo_digests` are the manifest digests under which registries know it (``team/web@sha256:…``), `indexes` the
     documents for several platforms, kept, that some of these name."""
 
     id: Digest

@@ -2,11 +2,11 @@
 
 The files may lie in a directory or in an archive; names are asked for, never listed, and each is either fixed or made
 of a parsed digest. As a catalogue for a registry, a descriptor of ``index.json`` whose reference name annotation is a
-whole reference, ``pizza/cheese:latest``, is a tag of a repository; a repository shows what its tags reach. What a
+whole reference, ``team/web:latest``, is a tag of a repository; a repository shows what its tags reach. What a
 layout says is not believed here: whoever reads a blob checks it. A story:
 
     layout = Layout(Path("menu/layout"))
-    layout.index.manifests, layout.read(digest), layout.tags("pizza/cheese")
+    layout.index.manifests, layout.read(digest), layout.tags("team/web")
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An image comes from a registry into the pool (distribution-spec, pull).
 
 remote = Remote(InProcess(Registry(Layout(path))))
-pulled = pull(references.parse("pizza/cheese").tagged(), remote, held=(), blobs=blobs, layers=layers)
+pulled = pull(references.parse("team/web").tagged(), remote, held=(), blobs=blobs, layers=layers)
 pulled.image, pulled.sent, pulled.avoided, pulled.events
 """
 

@@ -4,7 +4,7 @@ Of each layer the registry is asked first whether the repository has it; then wh
 repositories (a mount); only then its bytes are sent. The config follows, and the manifest comes last, byte for byte as
 it is stored, so the registry never has an image without its parts. A story:
 
-    pushed = push(references.parse("localhost:5000/pizza/cheese:1"), image, remote, blobs, sources={})
+    pushed = push(references.parse("localhost:5000/team/web:1"), image, remote, blobs, sources={})
     pushed.events, pushed.sent, pushed.avoided
 """
 

@@ -36,7 +36,7 @@ class Reference:
 
     @property
     def familiar_name(self) -> str:
-        """Registry and repository as docker prints them: ``pizza/cheese``, ``localhost:8000/pizza/cheese``."""
+        """Registry and repository as docker prints them: ``team/web``, ``localhost:8000/team/web``."""
         if self.registry != DEFAULT_REGISTRY:
             return f"{self.registry}/{self.repository}"
         return self.repository.removeprefix("library/") if self.repository.count("/") == 1 else self.repository

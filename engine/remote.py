@@ -5,7 +5,7 @@ contract. Invariants: nothing that a registry says is believed before its size a
 `urls` are never followed; what is consumed of any answer's body is counted in `sent`, errors included. A story:
 
     remote = Remote(InProcess(Registry(Layout(path))))
-    remote.manifest("pizza/cheese", "latest").digest
+    remote.manifest("team/web", "latest").digest
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ answer names the layer that won. Whiteouts and opaques act on the layers below t
 highest that is listed giving the attributes; anything else replaces the whole subtree below it. Paths are lexical: a
 symlink on the way is not followed (rule 14), which is the business of whoever walks the merged tree. A story:
 
-    union = Union([base, sauce, napkin])
-    union.lookup(b"etc/motd").layer         # 1: sauce's file is the one that is seen
+    union = Union([base, tools, patch])
+    union.lookup(b"etc/motd").layer         # 1: the file of tools is the one that is seen
     union.lookup(b"etc/motd").hides         # (0,): and base's is not
     union.bead(b"etc/issue")                # ["hidden", "absent", "whiteout"]
 

@@ -21,7 +21,12 @@ OUTSIDE = {
 }
 """What is not Python's own and the engine may import: any module, and those that alone know database and network."""
 
-PIZZA = re.compile(r"pizza|pepperoni|margherita|hawaiian|cheese|dough|crust|topping|sauce|jalape|napkin|tupper|fridge")
+PIZZA = re.compile(
+    r"pizza|pepperoni|margherita|hawaiian|cheese|jalape|tupperware|\b(?:doughs?|crusts?|toppings?|sauces?|napkins?|fridges?"
+    r"|ovens?|slices?|recipes?|anchov\w+|olives?|mushrooms?|basil)\b"
+)
+"""Words of the pages. Two that might stand here do not, since in this project they are the names of things that the
+engine has: a *kitchen* is a journal's tree of states, a *menu* the registry that comes along, an OCI layout."""
 
 
 def ladder() -> list[str]:
@@ -77,14 +82,9 @@ def test_the_engine_knows_no_web_framework_and_only_who_keeps_tables_knows_the_d
 
 @pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_engine_knows_no_pizza(path: Path) -> None:
-    """Names and strings; prose may take an example from the menu."""
-    tree = ast.parse(path.read_text())
-    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
-            assert not PIZZA.search(node.value.lower()), f"line {node.lineno}: {node.value!r}"
-        for word in (getattr(node, field, None) for field in ("id", "attr", "name", "arg")):
-            assert not (isinstance(word, str) and PIZZA.search(word.lower())), f"line {node.lineno}: {word}"
+    """Neither its names and strings nor its prose: its examples are anybody's."""
+    said = [f"line {number}: {line}" for number, line in enumerate(path.read_text().lower().splitlines(), 1)]
+    assert [line for line in said if PIZZA.search(line.replace("_", " "))] == []
 
 
 @pytest.mark.parametrize("path", WEB, ids=lambda path: str(path.relative_to(ROOT)))

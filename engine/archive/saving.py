@@ -5,7 +5,7 @@ layout are whole references, as a catalogue needs them. Stored bytes go in as th
 images give the same bytes. A story:
 
     with open("images.tar", "wb") as out:
-        out.writelines(save([(image, ["pizza/cheese:latest"])], blobs).pieces)
+        out.writelines(save([(image, ["team/web:latest"])], blobs).pieces)
 """
 
 from __future__ import annotations

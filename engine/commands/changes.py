@@ -1,6 +1,6 @@
 """Dockerfile instructions that change how an image runs, as `--change` takes them (`import`).
 
-changed(RunConfig(), 'CMD ["sh"]').Cmd, changed(RunConfig(), "ENV SAUCE=hot").Env
+changed(RunConfig(), 'CMD ["sh"]').Cmd, changed(RunConfig(), "ENV LEVEL=3").Env
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def create(
 
 
 def _name(host: Host, asked: str, wanted: str, tags: list[str]) -> str:
-    """The asked name, checked; or the repository's last part and the lowest free number: ``pepperoni-1``."""
+    """The asked name, checked; or the repository's last part and the lowest free number: ``web-1``."""
     taken = {other.name: other for other in host.containers.values()}
     if asked:
         asked = asked.removeprefix("/")

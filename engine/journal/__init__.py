@@ -7,7 +7,7 @@ command after an undo starts a sibling, so nothing is lost. A host value is stor
 
     journal = Journal(Path("data"), menu=Path("menu/layout"))
     kitchen = journal.create().id
-    journal.do(kitchen, ["pull", "pizza/cheese"]).out
+    journal.do(kitchen, ["pull", "team/web"]).out
     journal.do(kitchen, ["undo"])
 
 Invariants: a state is there with all blobs that its host reaches, or not at all; commands of one kitchen wait for each

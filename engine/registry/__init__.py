@@ -6,7 +6,7 @@ served as they came, under their own content type (rules 21, 24). Names and dige
 looked up by them. A story:
 
     registry = Registry(Layout(path), Store(data, blobs))
-    answer = registry.handle(Request("GET", "/v2/pizza/cheese/manifests/latest"))
+    answer = registry.handle(Request("GET", "/v2/team/web/manifests/latest"))
     answer.status, answer.headers["docker-content-digest"], b"".join(answer.chunks)
     registry.handle(Request("POST", "/v2/0123456789abcdef/mine/blobs/uploads/"), Caller("0123456789abcdef"))
 

@@ -4,7 +4,7 @@ The POSIX shell's language as far as people type it, and the utilities that they
 does not know it names. All it does to files goes through `Snapshot`, so copy-up and whiteouts are the kernel's, and it
 is bounded in every way (`Limits`). A story:
 
-    ran = run(["sh", "-c", "echo hot >> crust && ls -l"], files, env={}, cwd="/srv")
+    ran = run(["sh", "-c", "echo hot >> motd && ls -l"], files, env={}, cwd="/srv")
     ran.status                          # 0, or as a process would have ended
     ran.out                             # (("stdout", b"-rw-r--r-- …"),)
 
