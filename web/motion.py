@@ -19,7 +19,7 @@ PLAYED: Final[dict[type[Event], tuple[str, ...]]] = {
     facts.LayerReused: ("digest",),
     facts.LayerPulled: ("digest",),
     facts.FileCopiedUp: ("kind", "layer"),
-    facts.FileCreated: (),
+    facts.FileCreated: ("path",),
     facts.PathWhitedOut: ("path",),
     facts.LayerCommitted: ("digest",),
     facts.ContainerCreated: (),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Open
 from tests.browser.kitchens import ADD, COMMIT, DIP, EDITED, PICK, PULL, RUN, TALL, Shown
@@ -49,6 +50,40 @@ def test_what_happened_is_played_in_300_to_500_ms(visit: Open, before: tuple[str
     assert max(one["endTime"] for one in motions) <= 500
     shown.page.evaluate("Promise.all(window.playing.map((one) => one.finished))")
     assert shown.page.evaluate("document.getAnimations().length") == 0
+
+
+def slowly(shown: Shown, command: str) -> None:
+    """A command whose motion is still on its way when this returns."""
+    shown.page.evaluate("document.documentElement.dataset.speed = '0.05'")
+    shown.do(command)
+
+
+def test_a_layer_that_is_held_says_so_while_the_others_come(visit: Open) -> None:
+    shown = visit("docker pull pizza/cheese", **MOVING)
+    slowly(shown, PULL)
+    words = shown.picture.get_by_text("Already exists")
+    assert words.count() == 3
+    shown.page.evaluate("window.playing.forEach((one) => one.finish())")
+    expect(words).to_have_count(0)
+
+
+def test_a_dip_moves_the_sauce_alone_of_the_slice(visit: Open) -> None:
+    shown = visit(PULL, RUN, **MOVING)
+    slowly(shown, DIP)
+    moved = shown.page.evaluate(
+        """window.playing.map((one) => one.effect.target).filter((one) => one.closest(".pie"))
+        .map((one) => one.getAttribute("href"))"""
+    )
+    assert moved == ["#hot"]
+
+
+def test_a_commit_closes_the_tupperware_and_an_interrupted_one_leaves_none(visit: Open) -> None:
+    shown = visit(*EDITED, **MOVING)
+    slowly(shown, COMMIT)
+    lid = shown.page.locator('#picture use[href="#tub-lid"]')
+    expect(lid).to_have_count(1)
+    shown.do("undo")
+    expect(lid).to_have_count(0)
 
 
 def test_a_look_around_moves_nothing(visit: Open) -> None:
