@@ -28,7 +28,7 @@ from tests.bench import _debian
 from tests.engine import images
 from tests.engine.servers import Distribution, distribution
 
-ROUNDS: Final = 3
+ROUNDS: Final = 5
 OF_DOCKER, OF_FLOOR = 0.25, 1.5
 
 
