@@ -8,7 +8,7 @@
     if (!file) return;
     event.preventDefault();
     const request = new XMLHttpRequest();
-    request.open("POST", event.submitter?.formAction || form.action);
+    request.open("POST", event.submitter?.getAttribute("formaction") || form.action);
     request.upload.addEventListener("progress", ({ loaded, total }) => { bar.max = total; bar.value = loaded; });
     request.upload.addEventListener("load", () => { bar.removeAttribute("value"); });  // it is there, and being read
     request.addEventListener("load", () => {

@@ -67,7 +67,7 @@ HEAD_MAX = 32 << 10
 GRACE_SECONDS = 3
 """How long answers under way may still take once the server was told to stop."""
 
-_TRANSFERS = re.compile(r"/v2(?:/|$)|(/k/[^/]+)/(?:load$|save/)")
+_TRANSFERS = re.compile(r"/v2(?:/|$)|(/k/[^/]+)/(?:(?:load|import)$|save/)")
 """Paths whose bodies are streamed, either way; for those of a kitchen, whom they count against."""
 _CHUNKS_KEPT = 1024
 """Chunks of one answer that may wait for a slow reader, so that a page's thread never does."""
