@@ -27,6 +27,8 @@ _METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _CODES: Final = {403: "DENIED", 413: "SIZE_INVALID", 429: "TOOMANYREQUESTS"}
 _UNREAD_MAX: Final = 1 << 20
 """Bytes of a refused body that are still read, so that the client gets to see the refusal."""
+_OF_THE_BODY: Final = frozenset({400, 413, 416})
+"""Refusals that a client may get while it is still sending."""
 _FIELDS_MAX: Final = 64
 _ANY_LENGTH: Final = 1 << 62
 
@@ -42,7 +44,7 @@ class Desk:
 class Anything(BaseConverter):
     """The rest of a path as it is, with whatever slashes it has: names are for the registry to judge."""
 
-    regex = ".*?"
+    regex = r"[\s\S]*?"
     part_isolating = False
 
 
@@ -83,7 +85,7 @@ def handle(rest: str = "") -> AnyResponse:
     except BadCredentials as error:
         return _flask(unauthorized(asked, str(error)))
     answer = _desk().registry.handle(asked, caller)
-    if answer.status >= 400:
+    if answer.status in _OF_THE_BODY:
         _drain()
     return _flask(answer)
 

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
 import re
@@ -205,6 +206,7 @@ class Client:
         self._receive = receive
         self._first: Message | None = None
         self._whole = asyncio.Event()
+        self.loop = asyncio.get_running_loop()
         self.gone = False
 
     async def expect_nothing(self) -> None:
@@ -231,17 +233,44 @@ class Client:
     async def watch(self) -> None:
         """Once its body is whole, notice that it goes away."""
         await self._whole.wait()
-        await self._receive()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
         self.gone = True
 
 
 def _ending(app: WSGIApplication) -> WSGIApplication:
-    """Ends an answer whose client has gone."""
+    """Gives each piece of a body to its reader as it comes, and ends an answer whose client has gone."""
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        return _Ending(app(environ, start_response), environ["asgi.scope"]["client.state"])
+        client: Client = environ["asgi.scope"]["client.state"]
+        environ["wsgi.input"] = Body(client)
+        return _Ending(app(environ, start_response), client)
 
     return application
+
+
+class Body(io.RawIOBase):
+    """A transfer's body as a file. a2wsgi's own waits until it has as much as is asked for, and keeps it to itself
+    where the client is cut meanwhile."""
+
+    def __init__(self, client: Client) -> None:
+        self._client, self._left, self._more = client, b"", True
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Some bytes, as soon as there are any; none at the end. `ClientDisconnected`."""
+        while self._more and not self._left:
+            coming = asyncio.run_coroutine_threadsafe(self._client.receive(), self._client.loop)
+            try:
+                message = coming.result(SILENCE_SECONDS + 5)
+            except TimeoutError as error:  # the server has stopped, and nobody is there to answer
+                raise ClientDisconnected from error
+            self._left, self._more = message.get("body", b""), message.get("more_body", False)
+        count = min(len(buffer), len(self._left))
+        buffer[:count], self._left = self._left[:count], self._left[count:]
+        return count
 
 
 class _Ending(Iterator[bytes]):
