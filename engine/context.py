@@ -14,8 +14,8 @@ from typing import BinaryIO, Final, Protocol
 
 from engine.blobs import BlobStore
 from engine.digest import Digest
-from engine.errors import CommandError
-from engine.events import Event
+from engine.errors import CommandError, never
+from engine.events import Event, ignore
 from engine.host import Container, Host
 from engine.image import Images, Recent
 from engine.layerstore import LayerStore
@@ -64,10 +64,6 @@ def _weight(upper: Upper) -> int:
     return sum(400 + len(path) + len(node.data) for path, node in upper.nodes.items())
 
 
-def _ignore(_event: Event) -> None:
-    """Nobody watches."""
-
-
 @dataclass(frozen=True)
 class Context:
     """See the module. `network` is None where nothing outside is reached. `room` is how many bytes of new blobs may
@@ -81,8 +77,8 @@ class Context:
     network: Network | None = None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ids: Callable[[], str] = lambda: token_hex(32)
-    progress: Callable[[Event], None] = _ignore
-    cancelled: Callable[[], bool] = lambda: False
+    progress: Callable[[Event], None] = ignore
+    cancelled: Callable[[], bool] = never
     local: Local = field(default_factory=Nowhere)
     room: int | None = None
     scratch: Path | None = None

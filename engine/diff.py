@@ -20,10 +20,9 @@ from engine import tar
 from engine.blobs import BlobStore
 from engine.content import chunks
 from engine.layer import Entry, Written
-from engine.layerwriter import LayerWriter
+from engine.layerwriter import LayerWriter, header
 from engine.merged import Merged, Place
 from engine.paths import ancestors
-from engine.tar import Member
 from engine.union import Union
 from engine.upper import Node, Upper
 
@@ -140,7 +139,10 @@ def export(union: Union, upper: Upper, blobs: BlobStore, out: BinaryIO, below: b
         name = place.path[prefix:]
         key = _linked(files, place)
         target = names.setdefault(key, name) if key else name
-        out.write(_header(place, name, target if target != name else b""))
+        node = place.node
+        assert node
+        entry = _entry(node) if isinstance(node, Node) else node
+        out.write(header(entry, name, entry.mtime, target if target != name else b""))
         if target == name:
             written = 0
             for piece in chunks(files.content(place), union, blobs):
@@ -157,23 +159,3 @@ def _linked(files: Merged, place: Place) -> tuple[int | None, int] | None:
     if isinstance(node, Node):
         return (None, node.inode) if node.names > 1 else None
     return (found.layer, node.inode) if found and files.union.names(found) > 1 else None
-
-
-def _header(place: Place, name: bytes, link: bytes) -> bytes:
-    node = place.node
-    assert node
-    return tar.header(
-        Member(
-            "link" if link else node.kind,
-            name + b"/" if node.kind == "dir" else name,
-            node.mode,
-            node.uid,
-            node.gid,
-            node.mtime,
-            size=0 if link else node.size,
-            target=link or node.target,
-            major=node.major,
-            minor=node.minor,
-            xattrs=() if link else node.xattrs,
-        )
-    )

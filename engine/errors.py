@@ -242,3 +242,8 @@ class Cancelled(EngineError):
 
     def __init__(self) -> None:
         super().__init__("cancelled")
+
+
+def never() -> bool:
+    """Nobody cancels."""
+    return False

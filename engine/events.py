@@ -383,3 +383,7 @@ def encode(events: tuple[Event, ...]) -> bytes:
 def decode(data: bytes) -> tuple[AnyEvent, ...]:
     """Events back from their JSON."""
     return msgspec.json.decode(data, type=tuple[AnyEvent, ...])
+
+
+def ignore(_event: Event) -> None:
+    """Nobody listens."""

@@ -12,7 +12,7 @@ an entry is an entry too, a directory; no path is both an entry and a whiteout. 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Protocol
@@ -43,6 +43,27 @@ class Limits:
     """Bytes of one extended header or long name."""
     index: int = 256 << 20
     """Bytes of all paths, link targets and extended attributes together."""
+
+
+class Held(Protocol):
+    """What rule 27 weighs: an entry of a layer, a node of an upper."""
+
+    @property
+    def inode(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def target(self) -> bytes: ...
+
+
+def weight(held: Held) -> int:
+    """The unpacked size of one file (rule 27): its bytes, or the length of a symlink's target."""
+    return held.size + len(held.target)
+
+
+def unpacked(held: Iterable[Held]) -> int:
+    """The unpacked size of several (rule 27): a file with more than one name counts once."""
+    return sum({one.inode: weight(one) for one in held}.values())
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):

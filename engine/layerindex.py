@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from engine import whiteout
 from engine.errors import LimitExceeded, MalformedLayer
 from engine.events import display
-from engine.layer import Entry, Limits
+from engine.layer import Entry, Limits, unpacked
 from engine.paths import join
 from engine.tar import Member
 
@@ -96,7 +96,7 @@ class Indexer:
         for path in renewed:  # hidden below and made anew: opaque, and nothing to merge with (rule 8)
             self._entries[path] = replace(self._entries[path], implicit=False)
         return Index(
-            sum({entry.inode: entry.size + len(entry.target) for entry in self._entries.values()}.values()),
+            unpacked(self._entries.values()),
             dict(sorted(self._entries.items())),
             frozenset(self._whiteouts - self._entries.keys()),
             frozenset(self._opaques | renewed),

@@ -24,7 +24,7 @@ from engine.blobs import BlobStore
 from engine.compression import CHUNK, compress
 from engine.errors import MalformedLayer
 from engine.events import display
-from engine.layer import Entry, Written
+from engine.layer import Entry, Written, weight
 from engine.paths import join
 from engine.tar import Member
 
@@ -85,7 +85,7 @@ class LayerWriter:
     def unpacked(self) -> int:
         """Rule 27's size of what was added so far."""
         files = {id(file): file.entry for file in self._files.values()}
-        return sum(entry.size + len(entry.target) for entry in files.values())
+        return sum(map(weight, files.values()))
 
     def tar(self) -> Iterator[bytes]:
         """The layer's uncompressed tar, in pieces. To be asked for once, where a content can be read only once."""
@@ -122,22 +122,26 @@ class LayerWriter:
         file.names.append(path)
 
     def _header(self, entry: Entry, name: bytes, link: bytes = b"") -> bytes:
-        mtime = entry.mtime if self._epoch is None else min(entry.mtime, self._epoch * _NANO)
-        return tar.header(
-            Member(
-                "link" if link else entry.kind,
-                (name or b".") + b"/" if entry.kind == "dir" else name,
-                entry.mode,
-                entry.uid,
-                entry.gid,
-                mtime,
-                size=0 if link else entry.size,
-                target=link or entry.target,
-                major=entry.major,
-                minor=entry.minor,
-                xattrs=() if link else entry.xattrs,
-            )
+        return header(entry, name, entry.mtime if self._epoch is None else min(entry.mtime, self._epoch * _NANO), link)
+
+
+def header(entry: Entry, name: bytes, mtime: int, link: bytes = b"") -> bytes:
+    """How a tar announces `entry` by `name`; with `link` as one more name of what stands there under that one."""
+    return tar.header(
+        Member(
+            "link" if link else entry.kind,
+            (name or b".") + b"/" if entry.kind == "dir" else name,
+            entry.mode,
+            entry.uid,
+            entry.gid,
+            mtime,
+            size=0 if link else entry.size,
+            target=link or entry.target,
+            major=entry.major,
+            minor=entry.minor,
+            xattrs=() if link else entry.xattrs,
         )
+    )
 
 
 def _exactly(size: int, content: bytes | Iterable[bytes], path: bytes) -> Iterator[bytes]:

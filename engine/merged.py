@@ -116,11 +116,6 @@ class Merged:
             raise FileError(errno.EINVAL, path)
         return place.node.target
 
-    def getxattrs(self, path: bytes, *, follow: bool = True) -> dict[bytes, bytes]:
-        """The extended attributes, by name."""
-        place = self.there(path, follow=follow)
-        return dict(place.node.xattrs) if place.node else {}
-
     def read(self, path: bytes, offset: int = 0, size: int = -1, *, limit: int = READ_MAX) -> bytes:
         """Up to `size` bytes of a file from `offset` on, all that follow where `size` is negative; rule 28: copies
         nothing. EISDIR, ENXIO for what is neither file nor directory, `LimitExceeded` beyond `limit` bytes."""

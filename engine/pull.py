@@ -23,15 +23,16 @@ from engine.errors import (
     ManifestUnknown,
     Unauthorized,
     Unreachable,
+    never,
 )
-from engine.events import Event
+from engine.events import Event, ignore
 from engine.image import Image
 from engine.layerstore import LayerStore
 from engine.reference import Reference
 from engine.remote import ABREAST, Document, Remote, interruptible
 from engine.spec import Descriptor, Index, Manifest, Platform
 from engine.together import Latch
-from engine.transfer import Pool, ignore, never, receive
+from engine.transfer import Pool, receive
 
 
 @dataclass(frozen=True, slots=True)

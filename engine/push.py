@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from engine import events as facts
 from engine.blobs import BlobStore
 from engine.digest import Digest
-from engine.errors import Cancelled, Denied, EngineError, Unauthorized, Unreachable
-from engine.events import Event
+from engine.errors import Cancelled, Denied, EngineError, Unauthorized, Unreachable, never
+from engine.events import Event, ignore
 from engine.image import Image, ImageLayer
 from engine.reference import Reference
 from engine.remote import ABREAST, Remote, interruptible
 from engine.together import Latch, Together
-from engine.transfer import ignore, never
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,9 @@ from engine.errors import (
     MalformedDocument,
     SizeMismatch,
     Unsupported,
+    never,
 )
-from engine.events import Event
+from engine.events import Event, ignore
 from engine.image import Image, ImageLayer
 from engine.layer import Layer
 from engine.layerstore import LayerStore
@@ -52,15 +53,6 @@ _POLL: Final = 0.1
 """Seconds after which a thread that waits looks whether it still should."""
 
 CONFIGS: Final = frozenset({spec.OCI_CONFIG, spec.DOCKER_CONFIG})
-
-
-def ignore(_event: Event) -> None:
-    """Nobody watches."""
-
-
-def never() -> bool:
-    """Nobody cancels."""
-    return False
 
 
 def nothing() -> None:

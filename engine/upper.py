@@ -23,6 +23,7 @@ import msgspec
 
 from engine.digest import Digest
 from engine.errors import Corrupt, LimitExceeded
+from engine.layer import unpacked
 
 INLINE: Final = 4096
 """Bytes of content that a node carries itself."""
@@ -101,7 +102,7 @@ class Upper:
     @cached_property
     def unpacked(self) -> int:
         """Rule 27's size: file bytes once an inode, plus the lengths of symlink targets. What `ps -s` shows."""
-        return sum({node.inode: node.size + len(node.target) for node in self.nodes.values()}.values())
+        return unpacked(self.nodes.values())
 
 
 EMPTY: Final = Upper()

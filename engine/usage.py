@@ -11,11 +11,10 @@ inode, as rule 27 does, so a file of which one name is seen is not waste. A stor
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.layer import Entry, Layer
+from engine.layer import Layer, weight
 from engine.paths import ancestors
 from engine.union import Union
 
@@ -65,33 +64,10 @@ def survey(union: Union) -> Usage:
         for path, entry in layer.entries.items():
             if entry.kind != "dir" and path not in shown and entry.inode not in inodes:
                 inodes.add(entry.inode)
-                if size := _size(entry):
+                if size := weight(entry):
                     waste.append(Waste(path, position, size, *_hidden(union.layers, path, position)))
     waste.sort(key=lambda one: (-one.size, one.path, one.layer))
     return Usage(sum(layer.unpacked for layer in union.layers), tuple(waste))
-
-
-def weights(union: Union) -> dict[bytes, int]:
-    """For each directory that is seen, the root included, the bytes that are seen below it, largest first.
-
-    A file with several names counts once, in the directories of its first; so the root's weight is what is seen at all.
-    """
-    counted: set[tuple[int, int]] = set()
-    total: Counter[bytes] = Counter({b"": 0})
-    for path, (entry, layer, _) in union.walk():
-        if entry.kind == "dir":
-            total[path] += 0
-        elif (layer, entry.inode) not in counted:
-            counted.add((layer, entry.inode))
-            size = _size(entry)
-            for directory in ancestors(path):
-                total[directory] += size
-            total[b""] += size
-    return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _size(entry: Entry) -> int:
-    return entry.size + len(entry.target)
 
 
 def _hidden(layers: tuple[Layer, ...], path: bytes, position: int) -> tuple[int, Cause]:

@@ -20,8 +20,8 @@ from engine import events as facts
 from engine.blobs import BlobStore
 from engine.content import Content, Span, chunks, overwrite
 from engine.errors import FileError
-from engine.events import Event, display
-from engine.layer import Entry
+from engine.events import Event, display, ignore
+from engine.layer import Entry, weight
 from engine.merged import Draft, Merged, Place
 from engine.paths import ancestors
 from engine.spool import Spool
@@ -42,10 +42,6 @@ class Limits:
     nodes: int = 200_000
     unpacked: int = 7 << 28
     """Bytes, by rule 27; a layer of so many is still read back (`engine.layer.Limits`)."""
-
-
-def ignore(_event: Event) -> None:
-    """Nobody listens."""
 
 
 class Writable(Merged):
@@ -140,7 +136,7 @@ class Writable(Merged):
         """Have `node`, a new file, where nothing is."""
         path = place.path
         covers, hidden = path in self._nodes, self.lower(path)
-        self._reserve(path, node.size + len(node.target), nodes=(not covers) + len(self._missing(path)))
+        self._reserve(path, weight(node), nodes=(not covers) + len(self._missing(path)))
         self._copy_up_parents(path, "mkdir" if node.kind == "dir" else "create")
         self._put(path, node)
         self._touch_parent(path)
@@ -154,7 +150,7 @@ class Writable(Merged):
         missing = {*self._missing(source.path), *self._missing(path)}
         self._check_room(
             path,
-            copied.size + len(copied.target) if copied else 0,
+            weight(copied) if copied else 0,
             len(missing) + (copied is not None) + (path not in self._nodes),
         )
         self._copy_up(source, "link")
@@ -246,7 +242,7 @@ class Writable(Merged):
         """Take what the upper has at `path` away, with the whiteouts below it."""
         node = self._nodes.drop(path)
         if node.names == 1:
-            self._reserve(path, -node.size - len(node.target))
+            self._reserve(path, -weight(node))
         return node
 
     def _touch_parent(self, path: bytes) -> None:

@@ -26,13 +26,13 @@ from engine.archive.tarsource import UNPACKED_MAX, opened
 from engine.blobs import BlobStore
 from engine.compression import recognise
 from engine.digest import Digest
-from engine.errors import EngineError, LimitExceeded, MalformedDocument
-from engine.events import Event
+from engine.errors import EngineError, LimitExceeded, MalformedDocument, never
+from engine.events import Event, ignore
 from engine.image import Image
 from engine.layerstore import LayerStore
 from engine.ocilayout import Directory, Layout, Source
 from engine.spec import Descriptor, Index, Manifest, Platform
-from engine.transfer import CONFIGS, Fetch, Pool, document, gather, ignore, never, receive
+from engine.transfer import CONFIGS, Fetch, Pool, document, gather, receive
 
 IMAGES_MAX: Final = 256
 """Images of one archive."""

@@ -25,7 +25,7 @@ from engine.commands.verb import Moved, Verb, container, daemon_error
 from engine.context import Context, Outcome
 from engine.diff import export
 from engine.errors import CommandError, FileError
-from engine.events import Event, display
+from engine.events import Event, display, ignore
 from engine.host import Host
 from engine.options import Flag, Options, Usage
 from engine.snapshot import Snapshot
@@ -49,7 +49,7 @@ def _do_cp(context: Context, host: Host, options: Options, _fetched: Moved | Non
         found = host.find_container(from_name)
         if not found:
             raise CommandError(f"Error: No such container:path: {source}")
-        _copy_out(context, context.edit(found, lambda _: None), from_name, from_path, target)
+        _copy_out(context, context.edit(found, ignore), from_name, from_path, target)
         return Outcome(host)
     found = container(host, to_name)
     events: list[Event] = []

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from engine.errors import never
 from engine.shell import (  # noqa: F401  (each fills the table)
     builtins,
     changing,
@@ -45,7 +46,7 @@ from engine.shell import (  # noqa: F401  (each fills the table)
 )
 from engine.shell.builtins import words
 from engine.shell.machine import NOT_EXECUTABLE, Exit, Leave, Shell
-from engine.shell.meter import KILLED, Limits, Meter, Stopped, never
+from engine.shell.meter import KILLED, Limits, Meter, Stopped
 from engine.shell.paths import narrow
 from engine.shell.streams import Source, Stream, Streams, Terminal, Transcript
 from engine.snapshot import Snapshot

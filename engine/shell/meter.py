@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.errors import Cancelled
+from engine.errors import Cancelled, never
 
 KILLED: Final = 137
 """The exit code of a shell that was stopped, as of a process that was killed (128 + SIGKILL)."""
@@ -46,11 +46,6 @@ class Stopped(Exception):
 
     def __init__(self, what: str, limit: int) -> None:
         super().__init__(f"stopped: more than {limit:,} {what}")
-
-
-def never() -> bool:
-    """Nobody wants it to stop."""
-    return False
 
 
 class Meter:

@@ -254,6 +254,13 @@ def kind_of(node: Node) -> str:
     return "opaque dir" if node.opaque else node.kind
 
 
+def xattrs(files: Merged, path: bytes) -> dict[bytes, bytes]:
+    """The extended attributes of what stands at `path`, by name."""
+    node = files.there(path, follow=False).node
+    assert node
+    return dict(node.xattrs)
+
+
 def tree(files: Merged) -> Tree:
     """Everything below the root, as `kernel_overlay.tree` tells it."""
     found: Tree = {}
@@ -276,6 +283,6 @@ def tree(files: Merged) -> Tree:
             about.mtime,
             None if about.kind == "dir" else links,
             content,
-            files.getxattrs(path, follow=False),
+            xattrs(files, path),
         )
     return found

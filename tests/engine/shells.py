@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 from engine import shell
 from engine.blobs import MemoryBlobs
+from engine.errors import never
 from engine.events import Event
 from engine.layerstore import LayerStore
-from engine.shell.meter import Limits, never
+from engine.shell.meter import Limits
 from engine.snapshot import Snapshot
 from engine.union import Union
 from engine.upper import EMPTY

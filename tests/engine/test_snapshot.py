@@ -33,6 +33,7 @@ from engine.merged import Merged
 from engine.snapshot import Limits, Snapshot
 from engine.union import Union
 from engine.upper import EMPTY, INLINE, Node, Upper
+from tests.engine.operations import xattrs
 from tests.engine.tars import Item, item, layer
 
 SECOND = 1_000_000_000
@@ -276,7 +277,7 @@ def test_a_new_file_brings_its_directory_up_and_nothing_else() -> None:  # rule 
 def test_extended_attributes_come_along() -> None:  # rule 29
     box = Box()
     box.open_rw(b"d/f")
-    assert box.getxattrs(b"d/f") == {b"security.capability": b"cap", b"user.note": b"kept"}
+    assert xattrs(box, b"d/f") == {b"security.capability": b"cap", b"user.note": b"kept"}
 
 
 @pytest.mark.parametrize(
@@ -291,7 +292,7 @@ def test_extended_attributes_come_along() -> None:  # rule 29
 def test_writing_and_chown_take_file_capabilities_away(change: Callable[[Box], None]) -> None:
     box = Box()
     change(box)
-    assert box.getxattrs(b"d/f") == {b"user.note": b"kept"}
+    assert xattrs(box, b"d/f") == {b"user.note": b"kept"}
 
 
 def test_chown_clears_set_id_bits_and_a_write_keeps_them() -> None:  # rule 29
@@ -433,7 +434,7 @@ def test_a_file_over_a_whiteout_is_a_plain_file() -> None:  # rule 32
     box.write(b"d/f", b"new")
     assert box.kinds() == {"d": "dir", "d/f": "file"}
     assert box.told[-2] == FileCreated(container=BOX, path="/d/f", kind="file", size=3, over_whiteout=True)
-    assert (box.stat(b"d/f").mode, box.getxattrs(b"d/f")) == (0o644, {})
+    assert (box.stat(b"d/f").mode, xattrs(box, b"d/f")) == (0o644, {})
 
 
 def test_rmdir_wants_a_merged_directory_to_look_empty() -> None:  # rule 32
@@ -624,7 +625,7 @@ def test_what_is_refused_changes_nothing(operation: Callable[[Box], None], name:
 def test_an_attribute_that_the_upper_cannot_hold_is_refused_after_copying_up(name: bytes, error: str) -> None:
     box = Box()
     refused(error, box.setxattr, b"d/f", name, b"")
-    assert (set(box.kinds()), box.getxattrs(b"d/f")[b"user.note"]) == ({"d", "d/f"}, b"kept")
+    assert (set(box.kinds()), xattrs(box, b"d/f")[b"user.note"]) == ({"d", "d/f"}, b"kept")
 
 
 def test_a_device_of_numbers_is_made() -> None:

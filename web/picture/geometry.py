@@ -22,11 +22,8 @@ SLOTS: Final = 8
 FRONT: Final = 3
 """The slot of the chosen slice."""
 OUT: Final = 13
-LABELS: Final = (388.0, 634.0)
-"""The label column, from and to."""
-FRIDGE: Final = 658.0
 BOXES: Final = 678.0
-"""Where the fridge and its boxes begin."""
+"""Where the fridge's boxes begin."""
 
 
 class Point(NamedTuple):

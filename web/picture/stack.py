@@ -22,8 +22,6 @@ LAYER_ABOVE: Final = 20.0
 LAYER_BELOW: Final = 18.0
 CARD_ABOVE: Final = 17.0
 CARD_BELOW: Final = 6.0
-SINGLE: Final = 26.0
-"""The pitch of rows of one line."""
 
 
 @dataclass(frozen=True, slots=True)
