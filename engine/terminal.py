@@ -1,4 +1,4 @@
-"""docker's words: sizes, ages, tables, `--format`, and the lines in which it tells what happened (ENGINE.md, F).
+"""docker's words: sizes, ages, tables, `--format`, and the lines in which it tells what happened (docs/rules.md, F).
 
 Pure functions from values and events to text. Where docker's client shortens or pads, so does this, by the same rules
 (go-units; text/tabwriter with a least width of 10 and three spaces between columns).
