@@ -6,6 +6,7 @@ import base64
 import gzip
 import io
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -704,6 +705,21 @@ def test_a_layer_that_is_none_is_refused_though_its_digest_is_right(tmp_path: Pa
     with pytest.raises(MalformedLayer, match="layer 1 of 1"):
         Shop(layout, tmp_path, manifest).pull()
     assert image["digest"] not in DirectoryBlobs(tmp_path / "pool")
+
+
+def test_the_right_tar_in_another_blob_is_refused_and_proves_nothing(tmp_path: Path) -> None:
+    # rule 19
+    layout = Builder(tmp_path / "layout")
+    noise = tarball({"noise": os.urandom(2_000_000)})
+    shop = Shop(layout, tmp_path, layout.tag("pizza/cheese:latest", layout.image(noise)))
+
+    def dated(talk: Talk, whole: bytes, _nth: int) -> bool:
+        talk.say(200, whole[:4] + b"\x01" + whole[5:])  # gzip's own time: the same tar comes out of it
+        return True
+
+    shop.twist = dated
+    shop.fails(DigestMismatch, "layer 1 of 1: digest mismatch")
+    assert not list((tmp_path / "cache").glob("*.is"))
 
 
 def test_a_document_that_is_manifest_and_index_is_refused(shop: Shop) -> None:

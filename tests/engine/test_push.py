@@ -396,6 +396,7 @@ def test_an_upload_keeps_to_the_host_and_to_the_query_it_was_given(tmp_path: Pat
     assert "PATCH /v2/up/1?state=a" in asked
     digests = [path for path in asked if path.startswith("PUT /v2/up/2?state=b&digest=sha256%3A")]
     assert len(digests) == 2, "the layer, and the config"
+    assert not [path for path in asked if "mount=" in path], "what another registry has is none of its"
     assert asked[-1] == "PUT /v2/dough/manifests/latest?"
     host.journal.close()
 
