@@ -1,8 +1,8 @@
 """What happened, in past tense, with sizes and digests.
 
 A command reports facts as it makes them. Terminal text, narration, animation and goals are derived from these and from
-nothing else; no screen works a fact out again. Sizes are bytes: `size` is content (the stored blob), `unpacked` is
-regular-file bytes (rule 27). Paths are absolute text (`display`), digests whole.
+nothing else; no screen works a fact out again. Sizes are bytes: `size` is content (the stored blob), `unpacked` and the
+`size` of a file or symlink are rule 27's: a file's bytes, the length of a symlink's target. Paths are absolute text (`display`), digests whole.
 """
 
 from __future__ import annotations
@@ -270,11 +270,13 @@ class FileEvent(Event, frozen=True, kw_only=True):
 
 
 class FileCreated(FileEvent, frozen=True, kw_only=True, tag=True):
-    """Something new stands in the upper; nothing was copied. `over_whiteout` where it hides a lower one of the name."""
+    """Something new stands in the upper; nothing was copied. `over_whiteout` where it hides a lower one of the name.
+    `link_to` is another path of the same file, where only a name is new: that has no size of its own."""
 
     kind: str
     size: int = 0
     over_whiteout: bool = False
+    link_to: str = ""
 
 
 class FileCopiedUp(FileEvent, frozen=True, kw_only=True, tag=True):
@@ -302,9 +304,11 @@ class AttributesChanged(FileEvent, frozen=True, kw_only=True, tag=True):
 
 
 class PathRenamed(FileEvent, frozen=True, kw_only=True, tag=True):
-    """An upper node moved to `to`."""
+    """An upper node moved to `to`, `over` what the layers have there: hidden by a whiteout already, or to be seen until
+    now, there or in a copy that the upper had. What the upper itself had there, `PathRemoved` has told."""
 
     to: str
+    over: Literal["", "layer", "whiteout"] = ""
 
 
 class PathRemoved(FileEvent, frozen=True, kw_only=True, tag=True):

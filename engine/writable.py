@@ -110,7 +110,8 @@ class Writable(Merged):
         node = filled(node, (Span(found, 0, size),), size)
         self._put(place.path, node)
         if place.path:
-            self._tell(facts.FileCopiedUp, place.path, kind=entry.kind, size=size, layer=found.layer, cause=cause)
+            told = size + len(entry.target)
+            self._tell(facts.FileCopiedUp, place.path, kind=entry.kind, size=told, layer=found.layer, cause=cause)
         return node
 
     def _open(self, place: Place, cause: str, grows: int, *, content: bool = True) -> Node:
@@ -140,7 +141,7 @@ class Writable(Merged):
         self._copy_up_parents(path, "mkdir" if node.kind == "dir" else "create")
         self._put(path, node)
         self._touch_parent(path)
-        self._tell(facts.FileCreated, path, kind=node.kind, size=node.size, over_whiteout=covers)
+        self._tell(facts.FileCreated, path, kind=node.kind, size=_unpacked(node), over_whiteout=covers)
         if node.opaque and hidden and hidden.entry.kind == "dir":
             self._tell(facts.DirectoryMadeOpaque, path)
 
@@ -158,7 +159,8 @@ class Writable(Merged):
         self._copy_up_parents(path, "link")
         node = self._nodes.link(source.path, path)
         self._touch_parent(path)
-        self._tell(facts.FileCreated, path, kind=node.kind, over_whiteout=covers)
+        link = display(source.path)
+        self._tell(facts.FileCreated, path, kind=node.kind, over_whiteout=covers, link_to=link)
 
     def _remove(self, place: Place, cause: str) -> None:
         """Take away what is at `place`, a directory that shows nothing or anything else; hide the layers' (rule 31)."""
@@ -171,9 +173,9 @@ class Writable(Merged):
         if hidden:
             self._put(path, WHITEOUT)
             entry = hidden.entry
-            self._tell(facts.PathWhitedOut, path, kind=entry.kind, size=entry.size, layer=hidden.layer)
+            self._tell(facts.PathWhitedOut, path, kind=entry.kind, size=_unpacked(entry), layer=hidden.layer)
         else:
-            self._tell(facts.PathRemoved, path, kind=node.kind, size=node.size)
+            self._tell(facts.PathRemoved, path, kind=node.kind, size=_unpacked(node))
         self._touch_parent(path)
 
     def _move(self, source: Place, target: Place) -> None:
@@ -185,17 +187,20 @@ class Writable(Merged):
         self._check_room(old, 0, len(parents) + (old not in self._nodes) + (hidden is not None))
         self._copy_up(source, "rename")
         self._copy_up_parents(new, "rename")
+        over = "layer" if covered else ""
         if new in self._nodes:
             replaced = self._drop(new)
-            if replaced.kind != "whiteout":
-                self._tell(facts.PathRemoved, new, kind=replaced.kind, size=replaced.size)
+            if replaced.kind == "whiteout":
+                over = "whiteout"
+            else:
+                self._tell(facts.PathRemoved, new, kind=replaced.kind, size=_unpacked(replaced))
         self._nodes.move(old, new)
         node = self._mark_opaque(new, new)
-        self._tell(facts.PathRenamed, old, to=display(new))
+        self._tell(facts.PathRenamed, old, to=display(new), over=over)
         if hidden:
             self._put(old, WHITEOUT)
             entry = hidden.entry
-            self._tell(facts.PathWhitedOut, old, kind=entry.kind, size=entry.size, layer=hidden.layer)
+            self._tell(facts.PathWhitedOut, old, kind=entry.kind, size=_unpacked(entry), layer=hidden.layer)
         if node.opaque and covered and covered.entry.kind == "dir":
             self._tell(facts.DirectoryMadeOpaque, new)
         self._touch_parent(old)
@@ -318,6 +323,11 @@ class Writable(Merged):
 
     def _tell(self, fact: Callable[..., Event], path: bytes, **values: object) -> None:
         self._emit(fact(container=self._container, path=display(path), **values))
+
+
+def _unpacked(node: Node | Entry) -> int:
+    """Its share of an unpacked size: a file's bytes, or the length of a symlink's target (rule 27)."""
+    return node.size + len(node.target)
 
 
 def filled(node: Node, pieces: Content, size: int) -> Node:

@@ -83,7 +83,7 @@ DONE = [
     ("touch f", ["FileCopiedUp /f 14", "AttributesChanged /f"]),
     ("touch n", ["FileCreated /n 0"]),
     ("ln f n", ["FileCopiedUp /f 14", "FileCreated /n 0"]),
-    ("ln -s f n", ["FileCreated /n 0"]),
+    ("ln -s f n", ["FileCreated /n 1"]),
     (
         "sed -i s/one/ONE/ f",
         ["FileCreated /fsed000 14", "FileWritten /fsed000 14", "AttributesChanged /fsed000", "PathRenamed /fsed000"],

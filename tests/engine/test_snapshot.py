@@ -354,8 +354,9 @@ def test_link_copies_up_and_symlink_does_not() -> None:  # rule 30
     assert box.told[1:] == [
         FileCopiedUp(container=BOX, path="/d", kind="dir", size=0, layer=1, cause="link"),
         FileCopiedUp(container=BOX, path="/d/f", kind="file", size=11, layer=0, cause="link"),
-        FileCreated(container=BOX, path="/hard", kind="file"),
+        FileCreated(container=BOX, path="/hard", kind="file", link_to="/d/f"),
     ]
+    assert box.told[0] == FileCreated(container=BOX, path="/soft", kind="symlink", size=len("d/f"))  # rule 27
     assert box.freeze().unpacked == 11 + len("d/f")  # rule 27
 
 
@@ -489,6 +490,11 @@ def test_renaming_replaces_what_is_there() -> None:
     box.write(b"new", b"mine")
     box.rename(b"new", b"d/f")
     assert (box.read(b"d/f"), box.kinds()) == (b"mine", {"d": "dir", "d/f": "file"})
+    assert box.told[-1] == PathRenamed(container=BOX, path="/new", to="/d/f", over="layer")
+    box.unlink(b"d/f")
+    box.write(b"again", b"mine")
+    box.rename(b"again", b"d/f")
+    assert box.told[-1] == PathRenamed(container=BOX, path="/again", to="/d/f", over="whiteout")
     box.write(b"other", b"theirs")
     box.rename(b"other", b"d/f")
     assert PathRemoved(container=BOX, path="/d/f", kind="file", size=4) in box.told
