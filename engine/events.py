@@ -2,7 +2,8 @@
 
 A command reports facts as it makes them. Terminal text, narration, animation and goals are derived from these and from
 nothing else; no screen works a fact out again. Sizes are bytes: `size` is content (the stored blob), `unpacked` and the
-`size` of a file or symlink are rule 27's: a file's bytes, the length of a symlink's target. Paths are absolute text (`display`), digests whole.
+`size` of a file or symlink are rule 27's: a file's bytes, the length of a symlink's target. Paths are absolute text
+(`display`), digests whole.
 """
 
 from __future__ import annotations

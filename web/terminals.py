@@ -13,9 +13,10 @@ from typing import Final
 
 from engine.events import Event, Wrote
 from engine.image import Recent
-from web.headline import Sentence, headline
+from web.headline import headline
 from web.parcels import TRANSFER
 from web.scene import made
+from web.sentence import Sentence
 
 LINES: Final = 20
 """Commands of one kitchen that are shown."""

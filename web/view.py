@@ -20,12 +20,13 @@ from engine.journal import Journal, State
 from web import orders, scene, state
 from web.deliveries import Delivery
 from web.glossary import PARTS, Part
-from web.headline import Piece, Sentence, headline, together
+from web.headline import headline, together
 from web.menu import Dish
 from web.motion import Motion, motion
 from web.orders import Group
 from web.pizza import PizzaView
 from web.scene import Looking
+from web.sentence import Piece, Sentence
 from web.state import Ledger
 from web.terminals import Line, line
 

@@ -7,7 +7,8 @@ import pytest
 from engine import events as facts
 from engine.digest import Digest
 from engine.events import Event
-from web.headline import headline, plain, size, together
+from web.headline import headline, together
+from web.sentence import listed, plain, size
 
 D = Digest("sha256:" + "a" * 64)
 C = "c" * 64
@@ -22,6 +23,7 @@ def pulled(fresh: bool = True, sent: int = 24_000) -> Event:
 REUSED = facts.LayerReused(digest=D, diff_id=D, size=1, unpacked=1)
 LAYER = facts.LayerPulled(digest=D, diff_id=D, size=1, unpacked=1)
 COPIED = facts.FileCopiedUp(container=C, path="/pizza/slice-3/crust", kind="file", size=65536, layer=0, cause="write")
+TOO = facts.FileCopiedUp(container=C, path="/pizza/slice-4/crust", kind="file", size=65536, layer=0, cause="write")
 PARENT = facts.FileCopiedUp(container=C, path="/pizza", kind="dir", size=0, layer=0, cause="write")
 WRITTEN = facts.FileWritten(container=C, path="/pizza/slice-3/crust", written=11, size=65547)
 NEW = facts.FileCreated(container=C, path="/pizza/slice-3/jalapenos", kind="file")
@@ -42,7 +44,7 @@ STORED = facts.LayerCommitted(container=C, digest=D, diff_id=D, size=20_000, unp
         ([PARENT, COPIED, WRITTEN], "You changed 11 bytes. The whole 65.5 kB crust file was copied up."),
         ([PARENT, NEW], "You added jalapenos: 0 bytes. New files copy nothing."),
         ([PARENT, HIDDEN], "A whiteout hides pepperoni. Its 3 kB stay in layer 4."),
-        ([COPIED, COPIED, HIDDEN], "Two whole files copied up, 131 kB, one path hidden."),
+        ([COPIED, TOO, HIDDEN], "Two whole files copied up, 131 kB, one path hidden."),
         ([STORED, COMMITTED], "mine adds one layer: 65.6 kB unpacked, 20 kB stored; the rest stays shared."),
         ([COMMITTED], "Nothing had changed, so no layer was added."),
         ([facts.Wrote(text="hello")], ""),
@@ -68,6 +70,18 @@ def test_what_two_side_by_side_have_in_common_is_told(layers: int, sentence: str
 def test_what_was_done_and_what_it_cost_are_told_apart() -> None:
     roles = {piece.text: piece.role for piece in headline([COPIED, WRITTEN]) if piece.role}
     assert roles == {"11 bytes": "did", "65.5 kB": "cost"}
+
+
+def test_names_are_listed_as_far_as_they_can_be_read() -> None:
+    names = ["a", "b", "c", "d", "e"]
+    assert [listed(names[:n]) for n in range(6)] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+        "a, b and 2 more",
+        "a, b and 3 more",
+    ]
 
 
 def test_a_size_in_a_sentence_has_a_space_before_its_unit() -> None:
