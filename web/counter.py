@@ -21,10 +21,11 @@ from engine.journal import Journal, State
 from engine.registry import Registry, Request
 from web import scene
 from web.deliveries import Delivery
-from web.headline import Piece, Sentence, headline
+from web.headline import headline
 from web.parcels import Trip, trip
 from web.picture.parts import tinting, write
 from web.pizza import link
+from web.sentence import Piece, Sentence
 from web.shelf import Offer, offers
 from web.takeaway import Server, Takeaway, repository, takeaways
 from web.terminals import Line

@@ -151,6 +151,7 @@ class _Tally:
         self.before.setdefault(event.path, "whiteout" if event.over_whiteout else "")
         self._cover(event.path)
         content = self._name(event.link_to).content if event.link_to else _Content(event.kind, event.size)
+        content.kind = event.kind
         self.names[event.path] = _Name("new", "", content)
 
     def _cover(self, path: str) -> None:
@@ -165,6 +166,7 @@ class _Tally:
             if old in self.names:
                 new = to + old[len(path) :]
                 self.names[new] = self.names.pop(old)
+                self.before.setdefault(new, "")
                 self.below.add(new)
         assert self.names[to] is name
 

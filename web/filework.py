@@ -147,11 +147,8 @@ def _own(effect: Effect) -> Sentence:
         said = name if len(effect.moved) == 1 else f"{count(len(effect.moved), 'path')} renamed"
         return (Piece(said, "did"), Piece(": the container's own, so "), Piece("nothing copied", "kept"), Piece("."))
     if effect.passed:
-        return (
-            Piece(f"{_names(effect.passed)} came and went: ", "did"),
-            Piece("nothing is left of it", "kept"),
-            Piece("."),
-        )
+        left = f"nothing is left of {'it' if len(effect.passed) == 1 else 'them'}"
+        return (Piece(f"{_names(effect.passed)} came and went: ", "did"), Piece(left, "kept"), Piece("."))
     return ()
 
 

@@ -43,7 +43,9 @@ from engine.journal import Done, Journal, State, moves_blobs
 from web import completion, counter, orders, state, welcome
 from web.deliveries import Deliveries, Delivery
 from web.guard import Guard, cookie_name, give_key
+from web.headline import headline
 from web.menu import Dish
+from web.motion import motion
 from web.registry import Desk
 from web.scene import Looking, settle
 from web.slide import Theme, slide
@@ -482,7 +484,8 @@ def _drawn(shown: State, looking: Looking, *, writable: bool) -> Drawn:
             name: Markup(render_template(f"_{name}.html", still=one, picture=one.picture))  # noqa: S704
             for name in ("menu", "picture", "actions", "ledger")
         }
-        return Drawn(writable, looking, one.subjects, one.told, **parts)
+        said, plays = headline(shown.events), motion(shown.events)
+        return Drawn(writable, looking, said, plays, one.subjects, one.told, **parts)
 
     return shop.drawn.get((shown.id, looking, writable), draw)
 

@@ -20,9 +20,9 @@ from engine.journal import Journal, State
 from web import orders, scene, state
 from web.deliveries import Delivery
 from web.glossary import PARTS, Part
-from web.headline import headline, together
+from web.headline import together
 from web.menu import Dish
-from web.motion import Motion, motion
+from web.motion import Motion
 from web.orders import Group
 from web.pizza import PizzaView
 from web.scene import Looking
@@ -88,10 +88,13 @@ class Still:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A still as markup, part by part, and what the rest of the page needs of it."""
+    """A still as markup, part by part, and what the rest of the page needs of it, worked out once for all who look."""
 
     writable: bool
     looking: Looking
+    said: Sentence
+    """What the command that made the state did."""
+    motion: Motion
     subjects: tuple[Shown, ...]
     told: Sentence
     """What two side by side have in common; empty for one."""
@@ -110,7 +113,6 @@ class KitchenView:
     """Whether this is a state shown by its own address, rather than where the kitchen stands now."""
     drawn: Drawn
     headline: Sentence
-    motion: Motion
     moved: Moved
     """Which way the kitchen has just gone, for what moves."""
     lines: tuple[Line, ...]
@@ -160,8 +162,7 @@ def view(
         state=shown,
         past=past,
         drawn=drawn,
-        headline=_on_its_way(delivery) if delivery else _headline(shown, lines, () if moved else drawn.told),
-        motion=motion(shown.events),
+        headline=_on_its_way(delivery) if delivery else _headline(shown, drawn, lines, () if moved else drawn.told),
         moved=moved,
         lines=tuple(lines) if past or lines else _told(shown),
         time=time,
@@ -199,14 +200,14 @@ def _on_its_way(delivery: Delivery) -> Sentence:
     return (Piece("On its way: "), Piece(terminal.ellipsis(delivery.typed, _REFUSED), "did"), Piece("."))
 
 
-def _headline(shown: State, lines: Sequence[Line], told: Sentence) -> Sentence:
+def _headline(shown: State, drawn: Drawn, lines: Sequence[Line], told: Sentence) -> Sentence:
     """Why the last command did nothing; else `told`, what there is to see; else what it did, or made this state."""
     if lines:
         last = lines[-1]
         if last.status and last.err.strip() and not last.changed:
             return (Piece("Not done: ", "cost"), Piece(terminal.ellipsis(last.err.strip().splitlines()[0], _REFUSED)))
         told = told or last.told
-    if told := told or headline(shown.events):
+    if told := told or drawn.said:
         return told
     if not shown.host.images:
         return (Piece("Your kitchen is empty. "), Piece("Pull your first pizza", "did"), Piece("."))

@@ -71,6 +71,7 @@ CRUST = f"{SLICE}/crust"
     [
         (["echo aa > /t; rm /t"], "t came and went: nothing is left of it."),
         (["echo aa > /t; echo b >> /t; mv /t /u"], "You added u: 5 bytes. New files copy nothing."),
+        (["echo aa > /t; mkdir /d; rm -r /t /d"], "t and d came and went: nothing is left of them."),
         (["echo aaaa > /t; echo b > /t"], "You added t: 2 bytes. New files copy nothing."),
         (["ln -s /pizza /zz"], "You added zz: 6 bytes. New files copy nothing."),  # rule 27
         (["echo aa > /t; ln /t /u; rm /t"], "You added u: 3 bytes. New files copy nothing."),
@@ -235,11 +236,13 @@ def check_sentence(did: Did, effect: Effect) -> None:
         assert whiteouts(did.after) == whiteouts(did.before)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(script, script)
 @example(f"rm -rf {SLICE}", f"mkdir {SLICE}; rmdir {SLICE}")
 @example("true", f"rm -rf {SLICE}; mkdir {SLICE}; rmdir {SLICE}")
 @example("mkdir /d; echo a > /d/t", "mv /d /pizza/new; rm /pizza/new/t")
+@example("true", "mkdir /d; echo a > /d/t; mv /d /u")
+@example("echo a > /t", "ln /t /u")
 @example("true", f"mv {CRUST} /t; mv /t {CRUST}")
 @example("true", f"ln {CRUST} /t; echo a >> /t; rm {CRUST}")
 def test_the_effect_of_any_script_is_the_difference_that_it_made(journal: Journal, first: str, second: str) -> None:
