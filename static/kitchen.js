@@ -293,6 +293,8 @@
     if (field && queue.length) { field.value = queue.shift(); field.form.requestSubmit(); }
     else if (field && focused === "command") field.value = "";
   });
-  function settle() { const log = $("#log"); if (log) log.scrollTop = log.scrollHeight; }
+  const faded = (log) => log.classList.toggle("scrolled", log.scrollTop > 0);  // above is more
+  function settle() { const log = $("#log"); if (log) { log.scrollTop = log.scrollHeight; faded(log); } }
+  document.addEventListener("scroll", (event) => { if (event.target.id === "log") faded(event.target); }, true);
   settle();
 })();

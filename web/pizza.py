@@ -21,7 +21,7 @@ from web.picture.fridge import fridge, ledger
 from web.picture.labels import Need, spread
 from web.picture.margin import barcode, brackets, key, notes, slip
 from web.picture.pair import both
-from web.picture.parts import Address, Page, bowl, heading, heads, kind_of, plate, tinting, tub, write
+from web.picture.parts import Address, Page, bowl, heading, heads, kind_of, plate, sparse, tinting, tub, write
 from web.picture.plan import Table
 from web.picture.rows import Writer
 from web.picture.stack import BOTTOM, Lens
@@ -101,6 +101,8 @@ def _single(
     called, more = calls(subject, table, 182.0 if lens else TOP) if is_container else ((), None)
     rest, front = table.pie()
     kind = kind_of(writer)
+    if kind == "dip":
+        rest, front = sparse(rest), sparse(front)
     places = table.places(lambda number: address(number, layer))
     shared = brackets(rows, subject, held) if not lens else ()
     return PizzaView(

@@ -21,6 +21,7 @@ from engine.events import Event
 from engine.host import Container, Host, ImageRecord
 from engine.merged import Merged
 from engine.upper import Upper
+from web.picture.toppings import taste
 from web.pizza import Above, Blob, Change, Ledger, PizzaView, Subject, differing, link, picture
 from web.state import Ledger as Account
 
@@ -186,11 +187,15 @@ def _changed(files: Merged, upper: Upper, path: bytes) -> int | None:
 def blobs_of(context: Context, host: Host) -> list[Blob]:
     """Each layer's blob that the host holds, once, with the references of the images that use it."""
     users: dict[Digest, dict[str, None]] = {}
-    sizes: dict[Digest, tuple[int, int]] = {}
+    sizes: dict[Digest, tuple[int, int, str]] = {}
     for manifest in hosts.manifests(host):
         image = context.images[manifest]
         for layer in image.layers:
             users.setdefault(layer.digest, {}).update(dict.fromkeys(host.tags(image.id)))
             if layer.digest not in sizes:
-                sizes[layer.digest] = (layer.size, context.layers.get(layer.digest, layer.diff_id).unpacked)
-    return [Blob(digest, content, unpacked, tuple(users[digest])) for digest, (content, unpacked) in sizes.items()]
+                found = context.layers.get(layer.digest, layer.diff_id)
+                sizes[layer.digest] = (layer.size, found.unpacked, taste(found))
+    return [
+        Blob(digest, content, unpacked, tuple(users[digest]), word)
+        for digest, (content, unpacked, word) in sizes.items()
+    ]

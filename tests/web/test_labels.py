@@ -26,11 +26,11 @@ _FONTS = {
     "name": ("serif", 15.5, 19, 22),
     "size": ("bold", 14.5, 18, 21),
     "file": ("bold", 13, 16, 16),
-    "note": ("sans", 13, 14.8, 19),
+    "note": ("sans", 13, 18, 19),
     "words": ("mono", 11.5, 13.5, 13.5),
     "digest": ("mono", 11.5, 13.5, 13.5),
     "number": ("sans", 13, 13, 13),
-    "thing": ("sans", 13.5, 16, 16),
+    "thing": ("sans", 13.5, 18, 18),
     "who": ("serif", 20, 23, 28),
     "letter-word": ("bold", 13, 13, 13),
     "zoom": ("bold", 11, 11, 11),
@@ -38,15 +38,15 @@ _FONTS = {
     "s46": ("serif", 46, 46, 46),
     "s36": ("serif", 36, 36, 36),
     "box-size": ("bold", 14, 16.5, 14.5),
-    "box-words": ("sans", 13, 15, 14),
-    "figure": ("bold", 15, 17, 17),
-    "figure-word": ("sans", 13.5, 15, 14),
-    "strong": ("bold", 13.5, 15, 14),
+    "box-words": ("sans", 13, 16.5, 14),
+    "figure": ("bold", 15, 18, 18),
+    "figure-word": ("sans", 13.5, 18, 14),
+    "strong": ("bold", 13.5, 18, 19),
 }
 _HIDDEN = {
-    "wide": {"large", "brief"},
-    "close": {"small", "sub", "brief"},
-    "slim": {"small", "sub", "heads", "on-slice", "with-plate"},
+    "wide": {"large", "brief", "curt"},
+    "close": {"small", "sub"},
+    "slim": {"curt", "small", "sub", "heads", "on-slice", "with-plate"},
 }
 _SHIFT = re.compile(r"translate\(([-\d.]+)[ ,]([-\d.]+)\)")
 
@@ -77,7 +77,7 @@ def words_of(
         return
     if kind != "wide" and "row" in inside and classes & {"words", "digest"}:
         return
-    if kind == "slim" and "call" in inside and "note" in classes and "brief" not in classes:
+    if kind != "wide" and "call" in inside and "note" in classes and not classes & {"brief", "curt"}:
         return
     shift = _SHIFT.search(element.get("transform", ""))
     if shift:

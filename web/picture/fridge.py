@@ -167,4 +167,5 @@ def _shelf(
         second,
         led,
         wide=round(max(width(first, "bold", 15), width(second, "sans", 14)) + 8, 1) if inside else 0,
+        short=cut(names, room * 0.97, "sans", 18) if names else "no image",
     )

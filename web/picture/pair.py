@@ -13,7 +13,7 @@ from typing import Final
 from engine.digest import Digest
 from web.picture.fridge import fridge
 from web.picture.geometry import PIN, TILT
-from web.picture.parts import Address, Page, bowl, heading, heads, kind_of, tinting, tub
+from web.picture.parts import Address, Page, bowl, heading, heads, kind_of, sparse, tinting, tub
 from web.picture.rows import Writer
 from web.picture.stack import LAYER_ABOVE, LAYER_BELOW, MANY
 from web.picture.stack import Row as Planned
@@ -121,6 +121,8 @@ def _row(writer: Writer, layers: tuple[int, ...], y: float, titles: Sequence[str
 def half(writer: Writer, x: float, address: Address, layer: int | None) -> Half:
     rest, front = writer.table.pie()
     kind = kind_of(writer)
+    if kind == "dip":
+        rest, front = sparse(rest), sparse(front)
     lid = tub(writer.subject, writer.table) if writer.subject.upper is not None else None
     places = writer.table.places(lambda number: address(number, layer))
     return Half(heading(writer.subject), kind, x, places, rest, front, lid, bowl(writer.tints) if kind == "dip" else ())

@@ -130,6 +130,12 @@ def bowl(colours: Sequence[str]) -> tuple[str, ...]:
     return tuple((found * 3)[:3])
 
 
+def sparse(lying: Lying) -> Lying:
+    """What lies on a dip: one smaller piece a file, since so many lie there."""
+    first = {piece.path: piece for piece in reversed(lying.pieces)}
+    return replace(lying, pieces=tuple(replace(p, r=round(p.r * 0.8, 1)) for p in reversed(first.values())))
+
+
 def tinting(held: Mapping[Digest, Blob], *drawn: Writer) -> Callable[[Digest], str]:
     """A blob's colour: its layer's where it is in the picture, else its taste's, else one of eight by its digest."""
     known = {digest: blob.taste for digest, blob in held.items()}

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from engine.digest import Digest
+from engine.image import Recent
 from engine.layer import Layer
 from web.ingredients import Drawing, drawn
 from web.picture.geometry import Spot, dice, scatter
@@ -22,6 +24,9 @@ _ON_SLICE: Final = re.compile(rb"(^|/)slice-[1-8]/[^/]+$")
 _PIECES: Final = (3, 3, 3, 2, 2, 2, 1)
 _SIZES: Final = (15.5, 13.0, 12.0, 11.0, 10.0, 9.0, 8.0)
 """Radii of pieces: the first topping of a slice has room, later ones less."""
+
+
+_tastes: Final[Recent[Digest, str]] = Recent(4096)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,10 @@ def _arrange(number: int, names: tuple[tuple[bytes, int], ...]) -> dict[bytes, T
 
 def taste(layer: Layer) -> str:
     """The ingredient that a layer brings most bytes of to numbered slices, or nothing: the class of its colour."""
+    return _tastes.get(layer.diff_id, lambda: _taste(layer))
+
+
+def _taste(layer: Layer) -> str:
     best: Counter[str] = Counter()
     for path, entry in layer.entries.items():
         if entry.kind == "file" and _ON_SLICE.search(path):

@@ -309,6 +309,8 @@ class Shelf:
     """Whether the words stand above the boxes."""
     wide: float = 0
     """How wide a sticker the words need on the box."""
+    short: str = ""
+    """Its users, for large type."""
 
 
 @dataclass(frozen=True, slots=True)
