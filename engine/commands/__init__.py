@@ -9,7 +9,8 @@ would refuse `CommandError`; the host is then as it was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -120,7 +121,7 @@ def moves_blobs(argv: Sequence[str]) -> bool:
         verb, _ = find(argv)
     except UsageError:
         return False
-    return verb.prepare is not None or verb.run in (filing.LOAD.run, importing.IMPORT.run)
+    return verb.prepare is not None
 
 
 def prepare(context: Context, host: Host, argv: Sequence[str]) -> Moved | None:
@@ -129,7 +130,8 @@ def prepare(context: Context, host: Host, argv: Sequence[str]) -> Moved | None:
         return None
     verb, words = find(argv)
     parsed = options.parse(verb.usage, words)
-    return verb.prepare(context, host, parsed) if verb.prepare else None
+    with _daemon_speaks():
+        return verb.prepare(context, host, parsed) if verb.prepare else None
 
 
 def run(context: Context, host: Host, argv: Sequence[str], fetched: Moved | None = None) -> Outcome:
@@ -138,8 +140,15 @@ def run(context: Context, host: Host, argv: Sequence[str], fetched: Moved | None
         return Outcome(host, (facts.Wrote(text=_help_for(argv)),))
     verb, words = find(argv)
     parsed = options.parse(verb.usage, words)
-    try:
+    with _daemon_speaks():
         return verb.run(context, host, parsed, fetched)
+
+
+@contextmanager
+def _daemon_speaks() -> Iterator[None]:
+    """What the engine refuses is the daemon's refusal."""
+    try:
+        yield
     except CommandError:
         raise
     except EngineError as error:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from engine import archive
 from engine import events as facts
 from engine import host as hosts
-from engine.commands.verb import DAEMON, Moved, Verb, container, daemon_error, invalid
+from engine.commands.verb import DAEMON, Brought, Moved, Verb, container, daemon_error, invalid
 from engine.context import Context, Outcome
 from engine.diff import diff, export
 from engine.events import Event, display
@@ -56,13 +56,13 @@ def _asks_for(word: str, name: str) -> bool:
     return name in (word, f"{word}:latest") or word.endswith(f"/{name}")
 
 
-def _do_load(context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
+def _prepare_load(context: Context, host: Host, options: Options) -> Brought:
     source = options.value("input", "-")
     directory = context.local.path(source) if source != "-" else None
     if directory and directory.is_dir():
-        return _adopt(host, _load(context, host, directory))
+        return Brought(tuple(_load(context, host, directory)))
     with context.local.reader(source) as stream:
-        return _adopt(host, _load(context, host, stream))
+        return Brought(tuple(_load(context, host, stream)))
 
 
 def _load(context: Context, host: Host, source: Path | BinaryIO) -> list[archive.Loaded]:
@@ -77,10 +77,11 @@ def _load(context: Context, host: Host, source: Path | BinaryIO) -> list[archive
     )
 
 
-def _adopt(host: Host, loaded: list[archive.Loaded]) -> Outcome:
+def _do_load(_context: Context, host: Host, _options: Options, brought: Moved | None) -> Outcome:
     """The host with the images of an archive, and with their names."""
+    assert isinstance(brought, Brought)
     events: list[Event] = []
-    for found in loaded:
+    for found in brought.loaded:
         host = host.with_image(ImageRecord(id=found.image.id, manifest=found.image.digest))
         for name in found.references:
             host = host.tagged(name, found.image.id)
@@ -122,4 +123,5 @@ LOAD = Verb(
         ),
     ),
     _do_load,
+    _prepare_load,
 )

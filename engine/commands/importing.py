@@ -7,18 +7,19 @@ from functools import partial
 
 import msgspec
 
+from engine import archive, spec, terminal
 from engine import events as facts
 from engine import image as imaging
-from engine import spec, terminal
 from engine.blobs import CHUNK
 from engine.commands import pulling
 from engine.commands.changes import changed
 from engine.commands.imaging import named
-from engine.commands.verb import Moved, Verb, daemon_error
+from engine.commands.verb import Brought, Moved, Verb, daemon_error
 from engine.compression import recognise
 from engine.context import Context, Outcome
 from engine.digest import Digest
 from engine.errors import Cancelled, CommandError, EngineError, LimitExceeded
+from engine.events import Event
 from engine.host import Host, ImageRecord
 from engine.layer import Layer
 from engine.options import Flag, Options, Usage
@@ -30,7 +31,7 @@ BYTES_MAX = 8 << 30
 """Bytes of an archive where no quota bounds them."""
 
 
-def _run(context: Context, host: Host, options: Options, _moved: Moved | None) -> Outcome:
+def _prepare(context: Context, _host: Host, options: Options) -> Brought:
     source, *names = options.words
     if len(names) > 1:
         raise CommandError(f"{names[1][:100]!r} is one word too many: a source, and one name for the image")
@@ -54,7 +55,6 @@ def _run(context: Context, host: Host, options: Options, _moved: Moved | None) -
     except EngineError as error:
         raise daemon_error(f"import {source[:200]}: {error}") from error
     made = _image(context, blob, layer, _MEDIA_TYPES[compression], run, platform, options)
-    host = host.with_image(ImageRecord(id=made.id, manifest=made.digest))
     imported = facts.ImageImported(
         image=made.id,
         digest=blob,
@@ -63,10 +63,19 @@ def _run(context: Context, host: Host, options: Options, _moved: Moved | None) -
         unpacked=layer.unpacked,
         reference=name,
     )
-    if not name:
-        return Outcome(host, (imported,))
-    moved = facts.ImageTagged(reference=name, image=made.id, moved_from=host.references.get(name))
-    return Outcome(host.tagged(name, made.id), (imported, moved))
+    return Brought((archive.Loaded(made, (name,) if name else ()),), imported)
+
+
+def _run(_context: Context, host: Host, _options: Options, brought: Moved | None) -> Outcome:
+    assert isinstance(brought, Brought)
+    assert brought.imported
+    made, names = brought.loaded[0].image, brought.loaded[0].references
+    host = host.with_image(ImageRecord(id=made.id, manifest=made.digest))
+    events: list[Event] = [brought.imported]
+    for name in names:
+        events.append(facts.ImageTagged(reference=name, image=made.id, moved_from=host.references.get(name)))
+        host = host.tagged(name, made.id)
+    return Outcome(host, tuple(events))
 
 
 def _chain(head: bytes, pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -133,4 +142,5 @@ IMPORT = Verb(
         ),
     ),
     _run,
+    _prepare,
 )

@@ -8,9 +8,10 @@ from typing import TypeAlias
 
 from engine import events as facts
 from engine import reference as references
+from engine.archive import Loaded
 from engine.context import Context, Outcome
 from engine.errors import CommandError, EngineError
-from engine.events import Event
+from engine.events import Event, ImageImported
 from engine.host import Container, Host, ImageRecord
 from engine.options import Options, Usage
 from engine.pull import Pulled
@@ -41,7 +42,15 @@ class Given:
     failed: str = ""
 
 
-Moved: TypeAlias = Fetched | Given
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What a verb read from a file: images, or the one image that it made of a root file system."""
+
+    loaded: tuple[Loaded, ...]
+    imported: ImageImported | None = None
+
+
+Moved: TypeAlias = Fetched | Given | Brought
 """What was transferred, under no lock."""
 
 
