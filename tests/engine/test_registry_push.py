@@ -715,6 +715,9 @@ def test_a_deleted_blob_is_gone_at_once_and_held_while_it_is_needed(client: Clie
         assert client.status(method, f"blobs/{layer}") == 404
     assert client.store.find(layer) is None
     assert layer in client.blobs
+    again = {"mediaType": TYPES["oci"][2], "digest": layer, "size": len(LAYER)}
+    document = {"schemaVersion": 2, "config": again, "layers": [again]}
+    assert client.put(document, "other", TYPES["oci"][0]).status == 400, "it must be pushed again"
     client.blob(LAYER)
     assert client.status("GET", f"blobs/{layer}") == 200
 
