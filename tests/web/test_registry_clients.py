@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -58,14 +59,16 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    data = tmp_path_factory.mktemp("clients")
-    app = application.create_app(data / "data")
-    with served(app) as url:
-        shop = Shop(url, data, app)
-        yield shop
-        assert shop.journal.check() == []
-    app.extensions["shop"].journal.close()
+def shop() -> Iterator[Shop]:
+    # podman takes a run root of at most 50 characters: a short directory, not pytest's own.
+    with tempfile.TemporaryDirectory(prefix="whale-", ignore_cleanup_errors=True) as directory:
+        data = Path(directory)
+        app = application.create_app(data / "data")
+        with served(app) as url:
+            shop = Shop(url, data, app)
+            yield shop
+            assert shop.journal.check() == []
+        app.extensions["shop"].journal.close()
 
 
 def test_docker_pulls_logs_in_pushes_and_is_refused(shop: Shop, dockerd: peers.Dockerd) -> None:
