@@ -130,10 +130,7 @@ def parse(usage: Usage, argv: Sequence[str]) -> Options:
             words += rest
             break
         if word.startswith("--"):
-            name, equals, attached = word[2:].partition("=")
-            if name not in by_name:
-                raise usage.fail(f"unknown flag: --{name}")
-            give(by_name[name], f"--{name}", attached if equals else None)
+            _long(usage, by_name, word, give)
         elif word.startswith("-") and word != "-":
             _short(usage, by_short, word, give)
         else:
@@ -145,16 +142,22 @@ def parse(usage: Usage, argv: Sequence[str]) -> Options:
     return Options(tuple(words), frozenset(switches), values)
 
 
+def _long(usage: Usage, by_name: dict[str, Flag], word: str, give: _Give) -> None:
+    """A flag by its name, with ``=`` its value."""
+    name, equals, attached = word[2:].partition("=")
+    if name not in by_name:
+        raise usage.fail(f"unknown flag: --{name}")
+    give(by_name[name], f"--{name}", attached if equals else None)
+
+
 def _short(usage: Usage, by_short: dict[str, Flag], word: str, give: _Give) -> None:
     """Short flags joined in one word: switches, the last of which may take the rest as its value."""
-    letters = word[1:]
-    while letters:
-        letter, letters = letters[0], letters[1:]
+    for at, letter in enumerate(word[1:], 2):
         flag = by_short.get(letter)
         if not flag:
-            raise usage.fail(f"unknown shorthand flag: {letter!r} in -{letter}{letters}")
-        if letters.startswith("=") or (flag.value and letters):
-            give(flag, "", letters.removeprefix("="))
+            raise usage.fail(f"unknown shorthand flag: {letter!r} in -{word[at - 1 :]}")
+        if word.startswith("=", at) or (flag.value and word[at:]):
+            give(flag, "", word[at:].removeprefix("="))
             return
         give(flag, f"{letter!r} in -{letter}", None)
 

@@ -16,6 +16,8 @@ from engine.shell.syntax import Arithmetic, Parameter, Part, Sequence, Substitut
 OPERATORS: Final = ("<<", "<>", "<&", ">>", ">&", ">|", "&&", "||", ";;", "<", ">", "&", "|", ";", "(", ")")
 """Longest first."""
 _BREAKS: Final = frozenset(" \t\n<>&|;()")
+_MARKS: Final = _BREAKS | frozenset("\\'\"$`}") | {""}
+"""What may end plain text, in one place or another."""
 _NAME_FIRST: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
 _NAME: Final = _NAME_FIRST | frozenset("0123456789")
 _SPECIAL: Final = frozenset("?#@*$!-0123456789")
@@ -118,14 +120,7 @@ class Lexer:
         self.enter()
         opened = self.offset
         parts: list[Part] = []
-        plain: list[str] = []
         parentheses = 0
-
-        def flush() -> None:
-            if plain:
-                parts.append(Text("".join(plain), quoted))
-                plain.clear()
-
         while True:
             char = self.text[self.offset : self.offset + 1]
             if not char:
@@ -138,26 +133,28 @@ class Lexer:
                 if char == ")" and not parentheses:
                     break
                 parentheses += (char == "(") - (char == ")")
-            if char == "\\":
-                flush()
-                parts += self._escaped(mode, quoted=quoted)
-            elif char == "'" and not quoted:
-                flush()
-                parts.append(Text(self._to_single_quote(), True))
-            elif char == '"' and mode != "))":
-                flush()
-                self.offset += 1
-                parts += self._parts('"', quoted=True) or (Text("", True),)
-                self.offset += 1
-            elif char in "$`":
-                flush()
-                parts.append(self._dollar(quoted=quoted) if char == "$" else self._backquotes(quoted=quoted))
-            else:
-                plain.append(char)
-                self.offset += 1
-        flush()
+            parts += self._piece(char, mode, quoted=quoted)
         self.depth -= 1
         return _joined(parts)
+
+    def _piece(self, char: str, mode: str, *, quoted: bool) -> Word:
+        """What begins here, with `char`: something quoted or expanded, or plain text as far as it surely goes."""
+        if char == "\\":
+            return self._escaped(mode, quoted=quoted)
+        if char == "'" and not quoted:
+            return (Text(self._to_single_quote(), True),)
+        if char == '"' and mode != "))":
+            self.offset += 1
+            inside = self._parts('"', quoted=True) or (Text("", True),)
+            self.offset += 1
+            return inside
+        if char in "$`":
+            return (self._dollar(quoted=quoted) if char == "$" else self._backquotes(quoted=quoted),)
+        start = self.offset
+        self.offset += 1
+        while self.text[self.offset : self.offset + 1] not in _MARKS:
+            self.offset += 1
+        return (Text(self.text[start : self.offset], quoted),)
 
     def _escaped(self, mode: str, *, quoted: bool) -> Word:
         following = self.text[self.offset + 1 : self.offset + 2]
