@@ -10,7 +10,7 @@ It knows no web framework, and nothing of what pages draw. Modules form a ladder
     layer, layerindex, layerwriter          a layer as an index over its tar; reading and writing one
     layerstore                              layers by diff_id, read once
     union, upper, spool, content, nodes, merged  many layers seen as one tree; a container's change set on top
-    writable, snapshot, diff                changing it as the kernel's overlayfs would; telling what was changed
+    drafts, writable, snapshot, diff        changing it as the kernel's overlayfs would; telling what was changed
     database                                tables and durable transactions
     image                                   manifest, config and layers as one value
     platforms, together, transfer           which image of an index to take; how an image comes in

@@ -28,11 +28,12 @@ from msgspec.structs import replace
 from engine import events as facts
 from engine import whiteout
 from engine.content import resize
+from engine.drafts import Limits, filled
 from engine.errors import FileError
 from engine.events import display
 from engine.merged import PATH_MAX, Place
 from engine.upper import Node
-from engine.writable import Limits, Writable, filled, unprivileged
+from engine.writable import Writable, unprivileged
 
 __all__ = ["Limits", "Snapshot"]
 

@@ -1,50 +1,35 @@
 """How a container's files change: copying up, making, hiding and moving nodes of the upper (rules 28 to 33).
 
 `Writable` is what `Snapshot` builds its operations of. Its steps check nothing but room, and keep the invariants that
-`engine.upper` names. Each tells its fact by an event. Content is not touched until it is stored: copying up a file of
-any size makes one node that points at the layer's, and what is written waits in memory or, where it is much, in a
-spool: blobs are made of it once, when all is frozen.
+`engine.upper` names. Each tells its fact by an event. Content is not touched until it is stored (`engine.drafts`):
+copying up a file of any size makes one node that points at the layer's.
 """
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from msgspec.structs import asdict, astuple, replace
+from msgspec.structs import replace
 
 from engine import events as facts
 from engine.blobs import BlobStore
-from engine.content import Content, Span, chunks, overwrite
-from engine.errors import FileError
+from engine.content import Content, Span, overwrite
+from engine.drafts import Drafts, Limits, filled
 from engine.events import Event, display, ignore
 from engine.layer import Entry, weight
-from engine.merged import Draft, Merged, Place
+from engine.merged import Place
 from engine.paths import ancestors
-from engine.spool import Spool
 from engine.union import Union
-from engine.upper import INLINE, WHITEOUT, Node, Upper
+from engine.upper import WHITEOUT, Node, Upper
 
 Xattrs = tuple[tuple[bytes, bytes], ...]
 
 _CAPABILITY: Final = b"security.capability"
-_HELD: Final = 16 << 20
-"""Bytes of written content that are kept in memory before they are spooled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How far one upper may grow; beyond it is ENOSPC, as on a full disk."""
-
-    nodes: int = 200_000
-    unpacked: int = 7 << 28
-    """Bytes, by rule 27; a layer of so many is still read back (`engine.layer.Limits`)."""
-
-
-class Writable(Merged):
+class Writable(Drafts):
     """See the module; `Snapshot` for the parameters."""
 
     def __init__(
@@ -59,21 +44,8 @@ class Writable(Merged):
         emit: Callable[[Event], None] = ignore,
         scratch: Path | None = None,
     ) -> None:
-        super().__init__(union, upper, blobs)
-        self._upper = upper
+        super().__init__(union, upper, blobs, limits or Limits(), scratch)
         self._now, self._container, self._emit = now, container, emit
-        self._limits = limits or Limits()
-        self._unpacked = -1  # counted when somebody asks first
-        self._held = 0
-        self._spool = Spool(scratch)
-
-    def freeze(self) -> Upper:
-        """The upper as it stands. Contents of more than 4 KiB are stored as blobs, a piece at a time."""
-        if self._nodes.changed or self._root is not self._upper.root:
-            self._store()
-            self._spool.cut(0)
-            self._upper = Upper(dict(sorted(self._nodes.items())), self._root)
-        return self._upper
 
     def now(self) -> int:
         """The time that a change would get, in nanoseconds since the epoch."""
@@ -141,7 +113,7 @@ class Writable(Merged):
         self._copy_up_parents(path, "mkdir" if node.kind == "dir" else "create")
         self._put(path, node)
         self._touch_parent(path)
-        self._tell(facts.FileCreated, path, kind=node.kind, size=_unpacked(node), over_whiteout=covers)
+        self._tell(facts.FileCreated, path, kind=node.kind, size=weight(node), over_whiteout=covers)
         if node.opaque and hidden and hidden.entry.kind == "dir":
             self._tell(facts.DirectoryMadeOpaque, path)
 
@@ -173,9 +145,9 @@ class Writable(Merged):
         if hidden:
             self._put(path, WHITEOUT)
             entry = hidden.entry
-            self._tell(facts.PathWhitedOut, path, kind=entry.kind, size=_unpacked(entry), layer=hidden.layer)
+            self._tell(facts.PathWhitedOut, path, kind=entry.kind, size=weight(entry), layer=hidden.layer)
         else:
-            self._tell(facts.PathRemoved, path, kind=node.kind, size=_unpacked(node))
+            self._tell(facts.PathRemoved, path, kind=node.kind, size=weight(node))
         self._touch_parent(path)
 
     def _move(self, source: Place, target: Place) -> None:
@@ -193,14 +165,14 @@ class Writable(Merged):
             if replaced.kind == "whiteout":
                 over = "whiteout"
             else:
-                self._tell(facts.PathRemoved, new, kind=replaced.kind, size=_unpacked(replaced))
+                self._tell(facts.PathRemoved, new, kind=replaced.kind, size=weight(replaced))
         self._nodes.move(old, new)
         node = self._mark_opaque(new, new)
         self._tell(facts.PathRenamed, old, to=display(new), over=over)
         if hidden:
             self._put(old, WHITEOUT)
             entry = hidden.entry
-            self._tell(facts.PathWhitedOut, old, kind=entry.kind, size=_unpacked(entry), layer=hidden.layer)
+            self._tell(facts.PathWhitedOut, old, kind=entry.kind, size=weight(entry), layer=hidden.layer)
         if node.opaque and covered and covered.entry.kind == "dir":
             self._tell(facts.DirectoryMadeOpaque, new)
         self._touch_parent(old)
@@ -255,92 +227,8 @@ class Writable(Merged):
         parent = path.rpartition(b"/")[0]
         self._put(parent, replace(self._copy_up(self.at(parent), "touch"), mtime=self._now()))
 
-    # Content and room
-
-    def _take(self, path: bytes, data: bytes | Iterable[bytes], *, freed: int = 0) -> tuple[Content, int]:
-        """Data to be written to `path`, as content, with its size. What comes in pieces is spooled, as long as there is
-        room for it beside the `freed` bytes that it takes the place of."""
-        if isinstance(data, bytes):
-            if self._held > _HELD:
-                self._spool_all()
-            self._held += len(data)
-            return ((data,) if data else ()), len(data)
-        start = self._spool.end
-        try:
-            for piece in data:
-                self._check_room(path, self._spool.end - start + len(piece) - freed)
-                self._spool.add(piece)
-        except BaseException:
-            self._spool.cut(start)
-            raise
-        size = self._spool.end - start
-        return ((Span(self._spool, start, size),) if size else ()), size
-
-    def _spool_all(self) -> None:
-        """Hold in memory no content that a draft has."""
-        for path, node in self._drafts():
-            pieces = tuple(self._spooled(piece) if isinstance(piece, bytes) else piece for piece in node.pieces)
-            self._nodes.put(path, replace(node, pieces=pieces))
-        self._held = 0
-
-    def _spooled(self, data: bytes) -> Span:
-        start = self._spool.end
-        self._spool.add(data)
-        return Span(self._spool, start, len(data))
-
-    def _store(self) -> None:
-        """Store the content of every draft."""
-        for path, node in self._drafts():
-            self._nodes.put(path, self._stored(node))
-        self._held = 0
-
-    def _drafts(self) -> Iterator[tuple[bytes, Draft]]:
-        """Every file whose content is not stored yet, by one of its names."""
-        seen: set[int] = set()
-        for path, node in list(self._nodes.items()):
-            if isinstance(node, Draft) and node.inode not in seen:
-                seen.add(node.inode)
-                yield path, node
-
-    def _stored(self, draft: Draft) -> Node:
-        pieces = chunks(draft.pieces, self.union, self.blobs)
-        if draft.size <= INLINE:
-            return replace(_plain(draft), data=b"".join(pieces))
-        return replace(_plain(draft), content=self.blobs.put(pieces, size=draft.size))
-
-    def _check_room(self, path: bytes, size: int, nodes: int = 0) -> None:
-        """ENOSPC where `size` more bytes, or so many more nodes, are more than the limits allow."""
-        if self._unpacked < 0:
-            self._unpacked = self._upper.unpacked  # nothing grows before it asks here
-        full = self._unpacked + size > self._limits.unpacked
-        if (full and size > 0) or (len(self._nodes) + nodes > self._limits.nodes and nodes > 0):
-            raise FileError(errno.ENOSPC, path)
-
-    def _reserve(self, path: bytes, size: int, *, nodes: int = 0) -> None:
-        """Take room for `size` more bytes (or fewer, where negative); ENOSPC where there is none."""
-        self._check_room(path, size, nodes)
-        self._unpacked += size
-
     def _tell(self, fact: Callable[..., Event], path: bytes, **values: object) -> None:
         self._emit(fact(container=self._container, path=display(path), **values))
-
-
-def _unpacked(node: Node | Entry) -> int:
-    """Its share of an unpacked size: a file's bytes, or the length of a symlink's target (rule 27)."""
-    return node.size + len(node.target)
-
-
-def filled(node: Node, pieces: Content, size: int) -> Node:
-    """`node` with a content of `size` bytes, not stored yet unless it is short and at hand."""
-    first = pieces[0] if len(pieces) == 1 and size <= INLINE else None
-    data = first if isinstance(first, bytes) else b""
-    node = replace(_plain(node), size=size, data=data, content=None)
-    return node if len(data) == size else Draft(**asdict(node), pieces=pieces)
-
-
-def _plain(node: Node) -> Node:
-    """A draft without its pieces, any other node as it is."""
-    return Node(*astuple(node)[:-1]) if isinstance(node, Draft) else node
 
 
 def unprivileged(xattrs: Xattrs) -> Xattrs:
