@@ -16,7 +16,7 @@ Modules, each importing only those above it:
     paths, streams                      files by name; what is read and written
     expand                              words as arguments
     call                                one utility being called, and the table of all
-    machine                             carries the tree out
+    control, machine                    carry the tree out: what holds commands together; each of them
     builtins, printing, testing, …      the utilities, in the table by their names
 """
 
@@ -45,7 +45,8 @@ from engine.shell import (  # noqa: F401  (each fills the table)
     testing,
 )
 from engine.shell.builtins import words
-from engine.shell.machine import NOT_EXECUTABLE, Exit, Leave, Shell
+from engine.shell.control import Exit, Leave
+from engine.shell.machine import NOT_EXECUTABLE, Shell
 from engine.shell.meter import KILLED, Limits, Meter, Stopped
 from engine.shell.paths import narrow
 from engine.shell.streams import Source, Stream, Streams, Terminal, Transcript

@@ -8,7 +8,8 @@ from typing import Final
 
 from engine.errors import FileError
 from engine.shell.call import TABLE, Call, Failed, utility, why
-from engine.shell.machine import MISUSED, Exit, Leave, Shell
+from engine.shell.control import MISUSED, Exit, Leave
+from engine.shell.machine import Shell
 from engine.shell.paths import Paths
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

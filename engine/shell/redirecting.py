@@ -14,7 +14,7 @@ from engine.shell.streams import CannotWrite, File, Null, Sink, Source, Streams
 from engine.shell.syntax import Redirection, Word
 
 if TYPE_CHECKING:
-    from engine.shell.machine import Shell
+    from engine.shell.control import Control
 
 
 class Refused(Exception):
@@ -22,7 +22,7 @@ class Refused(Exception):
 
 
 def redirect(
-    shell: Shell, redirections: tuple[Redirection, ...], text: Callable[[Word], str], *, lazy: bool = False
+    shell: Control, redirections: tuple[Redirection, ...], text: Callable[[Word], str], *, lazy: bool = False
 ) -> Streams:
     """The streams of a command, `text` expanding the targets. A single file is opened with the first write where the
     command is such that this makes no difference (`lazy`, see `File`). `Refused`."""
@@ -40,7 +40,7 @@ def redirect(
     return streams
 
 
-def _open(shell: Shell, path: str) -> Source:
+def _open(shell: Control, path: str) -> Source:
     if path == "/dev/stdin":
         return shell.streams.stdin
     try:
@@ -50,7 +50,7 @@ def _open(shell: Shell, path: str) -> Source:
         raise Refused(f"can't open {path}: {'no such file' if none else why(error)}") from error
 
 
-def _create(shell: Shell, path: str, streams: Streams, *, append: bool, lazy: bool) -> Sink:
+def _create(shell: Control, path: str, streams: Streams, *, append: bool, lazy: bool) -> Sink:
     devices = {NULL: Null(), ZERO: Null(), "/dev/stdout": streams.stdout, "/dev/stderr": streams.stderr}
     if path in devices:
         return devices[path]
