@@ -18,7 +18,7 @@ from engine.shell.pattern import CLASSES, OneOf, bracket
 LINE_MAX: Final = 128 << 10
 """Bytes of text that a pattern is tried on."""
 _SIZE_MAX: Final = 4000
-_STATES_MAX: Final = 1 << 20
+STATES_MAX: Final = 1 << 20
 """Pairs of instruction and place that one search may come by; each takes some 100 bytes."""
 _PAID: Final = 1024
 """Pairs walked before they are paid for; eight are a step."""
@@ -270,8 +270,8 @@ class _Parser:
 
 
 def _pay(states: int, spend: Callable[[int], None]) -> None:
-    if states > _STATES_MAX:
-        raise Stopped("ways to match one line", _STATES_MAX)
+    if states > STATES_MAX:
+        raise Stopped("ways to match one line", STATES_MAX)
     spend(_PAID // 8)
 
 

@@ -22,8 +22,8 @@ from engine.errors import Cancelled
 from engine.events import Event
 from engine.shell.braces import expand
 from engine.shell.meter import Limits, Meter, Stopped
-from engine.shell.pattern import matches
-from engine.shell.regex import BadPattern, Regex
+from engine.shell.pattern import LENGTH_MAX, matches
+from engine.shell.regex import LINE_MAX, STATES_MAX, BadPattern, Regex
 from engine.shell.syntax import Text
 from tests.engine.shells import ours
 
@@ -637,6 +637,8 @@ def test_the_page_names_the_bounds() -> None:
         assert f"{figure >> unit} {'KiB' if unit == 10 else 'MiB'}" in page
     assert f"{limits.depth} levels" in page
     assert f"| what one word or variable becomes | {limits.word >> 20} MiB |" in page
+    assert f"matches | {LINE_MAX >> 10} KiB, in {STATES_MAX:,} ways |" in page
+    assert f"| {LENGTH_MAX:,} characters |" in page
 
 
 def test_every_word_has_one_line_and_begins_with_itself() -> None:
