@@ -17,6 +17,7 @@ _LAYER: Final = re.compile(r"^([0-9a-f]{12}): (Already exists|Pull complete)$")
 @lru_cache(maxsize=1024)
 def colours(text: str) -> Markup:
     """Terminal output, its A, C and D, its "Already exists" and "Pull complete" marked; all else as it is."""
+    text = legible(text)
     return Markup("\n").join(_line(line) for line in text.rstrip("\n").split("\n")) + (Markup("\n") if text else "")
 
 
@@ -34,17 +35,25 @@ def without_docker(command: str) -> str:
     return command.removeprefix("docker ")
 
 
-_UNSAFE: Final = re.compile("[&<>\"']")
+_FORBIDDEN: Final = "\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff"
+"""What no XML document may contain, escaped or not (XML 1.0, section 2.2): a file can have such a name."""
+_ILLEGIBLE: Final = re.compile(f"[{_FORBIDDEN}]")
+_UNSAFE: Final = re.compile(f"[&<>\"'{_FORBIDDEN}]")
+
+
+def legible(text: str) -> str:
+    """`text` with a picture of each control character, and U+FFFD for what else no document may contain."""
+    return _ILLEGIBLE.sub(lambda found: chr(0x2400 + ord(found[0])) if found[0] < " " else "\ufffd", text)
 
 
 def plain(value: object) -> str:
-    """What `escape` makes of `value`, without making a `Markup` of each: numbers and most words need none."""
+    """What `escape` makes of `value`, made legible, without a `Markup` of each: numbers and most words need none."""
     kind = type(value)
     if kind is int or kind is float:
         return str(value)
     if kind is str and not _UNSAFE.search(str(value)):
         return str(value)
-    return str(escape(value))
+    return str(escape(value if hasattr(value, "__html__") else legible(str(value))))
 
 
 class Escaping(CodeGenerator):

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from engine import events as facts
 from engine.events import Event
+from web.markup import legible
 
 PLAYED: Final[dict[type[Event], tuple[str, ...]]] = {
     facts.LayerReused: ("digest",),
@@ -52,11 +53,16 @@ def _comes_along(event: Event) -> bool:
     return isinstance(event, facts.FileCopiedUp) and event.kind == "dir"
 
 
+def _written(value: object) -> object:
+    """A value as the page writes it, so that what it stands by is found there."""
+    return legible(value) if isinstance(value, str) else value
+
+
 def _fitting(events: Iterable[Event]) -> Iterable[str]:
     room = BYTES
     for event, _ in zip(events, range(COUNT), strict=False):
         told: dict[str, Any] = {"event": type(event).__name__}
-        told |= {field: getattr(event, field) for field in PLAYED[type(event)]}
+        told |= {field: _written(getattr(event, field)) for field in PLAYED[type(event)]}
         text = msgspec.json.encode(told).decode()
         room -= len(text)
         if room < 0:
