@@ -25,7 +25,9 @@ PARTS: Final = (
         "m-pepperoni",
         "What you can order; pulling brings a pizza into your kitchen.",
         "A registry: an OCI layout served through the distribution API, manifest first, then each blob you lack.",
-        "A waiter carries whole plates; a pull carries only the layers that are missing here.",
+        'A waiter carries whole plates; a pull carries only the layers that are missing here. "Already exists" goes by '
+        "digest, as in containerd and podman; classic dockerd shares only layers that lie on the same ones (chain_id): "
+        "it holds [L1, L2], pulls [L3, L2], and fetches L2 again.",
     ),
     Part(
         "pie",

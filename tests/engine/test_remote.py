@@ -143,6 +143,17 @@ def test_what_the_host_holds_is_not_asked_for(kitchen: Kitchen, cheese: Json) ->
     assert not [path for path in kitchen.registry.asked if any(digest in path for digest in shared)]
 
 
+def test_a_layer_that_is_held_is_not_sent_again_whatever_it_lies_on(kitchen: Kitchen, cheese: Json) -> None:
+    """Sharing is by digest; classic dockerd, which shares equal prefixes alone, fetches it again."""  # rule 27a
+    held = kitchen.pull().image.content
+    shared = cheese["layers"][1]["digest"]
+    kitchen.layout.tag("pizza/white:latest", kitchen.layout.image(tarball({"pizza/crust": b"white"}), SAUCE))
+    pulled = kitchen.pull("pizza/white", held=held)
+    assert kinds(pulled.events) == ["DocumentPulled"] * 2 + ["LayerPulled", "LayerReused"]
+    assert pulled.image.layers[1].digest == shared
+    assert not [path for path in kitchen.registry.asked if shared in path]
+
+
 def test_an_image_that_is_held_costs_its_manifest_alone(kitchen: Kitchen, cheese: Json) -> None:
     first = kitchen.pull()
     again = kitchen.pull(held={*first.image.content, first.digest})

@@ -233,6 +233,11 @@ def test_each_part_is_said_plainly_then_exactly_then_where_the_metaphor_ends() -
         assert all(text.endswith(".") for text in (part.plain, part.exact, part.ends))
 
 
+def test_it_is_said_where_already_exists_means_another_thing_than_in_classic_docker() -> None:  # rule 27a
+    (menu,) = [part for part in PARTS if part.key == "menu"]
+    assert all(word in menu.ends for word in ("Already exists", "by digest", "containerd", "dockerd", "chain_id"))
+
+
 def test_terminal_output_is_coloured_and_escaped() -> None:
     assert str(colours("D /pizza/<b>\n")) == '<span class="D">D</span> /pizza/&lt;b&gt;\n'
     assert 'class="ae"' in colours("0123456789ab: Already exists\n")

@@ -15,6 +15,7 @@ import pytest
 
 import app as application
 from tests import peers
+from tests.engine.oci import Builder, tarball
 from tests.web.given import served
 
 MENU = "pizza/pepperoni"
@@ -96,6 +97,30 @@ def test_docker_pulls_logs_in_pushes_and_is_refused(shop: Shop, dockerd: peers.D
     assert f"Digest: {digest}" in dockerd.text("pull", mine)
     dockerd.docker("rmi", "-f", mine)
     dockerd.docker("logout", shop.host)
+
+
+def test_classic_docker_fetches_again_what_it_holds_upon_another_layer(
+    shop: Shop, dockerd: peers.Dockerd
+) -> None:  # rule 27a
+    """Our own pull does not (tests/engine/test_remote.py): the page says so where it speaks of layers that are here."""
+    layout = Builder(shop.data / "prefixes")
+    sauce, dip = tarball({"sauce": b"tomato " * 1000}), tarball({"dip": b"garlic " * 1000})
+    images = {
+        "red": layout.image(tarball({"crust": b"rye"}), sauce, dip),
+        "white": layout.image(tarball({"crust": b"wheat"}), sauce),
+        "more": layout.image(tarball({"crust": b"rye"}), sauce),
+    }
+    for name, image in images.items():
+        layout.tag(name, image)
+        target = f"docker://{shop.host}/{shop.mine}/{name}"
+        access = ("--dest-tls-verify=false", "--dest-creds", shop.creds)
+        shop.run("skopeo", "copy", *access, f"oci:{layout.path}:{name}", target)
+    shared = layout.read(images["red"])["layers"][1]["digest"].removeprefix("sha256:")[:12]
+    names = {name: f"{shop.host}/{shop.mine}/{name}" for name in images}
+    assert f"{shared}: Pull complete" in dockerd.text("pull", names["red"])
+    assert f"{shared}: Pull complete" in dockerd.text("pull", names["white"]), "held, but upon another layer"
+    assert f"{shared}: Already exists" in dockerd.text("pull", names["more"]), "the same prefix"
+    dockerd.docker("rmi", "-f", *names.values())
 
 
 @pytest.mark.parametrize("style", ["oci", "v2s2"])
