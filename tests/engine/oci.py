@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.registry import Registry, Request, Response
+from engine.registry import NOBODY, Caller, Registry, Request, Response
 
 OCI = "application/vnd.oci.image."
 DOCKER = "application/vnd.docker."
@@ -154,9 +154,9 @@ class Watched(Registry):
         self.asked: list[str] = []
         self.yielded = self.closed = 0
 
-    def handle(self, request: Request) -> Response:
+    def handle(self, request: Request, caller: Caller = NOBODY) -> Response:
         self.asked.append(request.path)
-        response = super().handle(request)
+        response = super().handle(request, caller)
         return Response(response.status, response.headers, _Body(self, response))
 
 

@@ -35,7 +35,7 @@ from engine.layerstore import LayerStore
 from engine.ocilayout import Layout
 from engine.platforms import NESTED_MAX, PlatformUnknown, choose
 from engine.pull import Pulled, pull
-from engine.registry import Registry, Request, Response
+from engine.registry import NOBODY, Caller, Registry, Request, Response
 from engine.remote import InProcess, RegistryFailed, Remote, Transport
 from engine.spec import Descriptor, Index, Platform
 from tests.engine.oci import TYPES, Builder, Json, Watched, body, digest_of, get, tarball, zipped
@@ -307,8 +307,8 @@ def test_a_damaged_manifest_makes_the_pull_fail_with_nothing_kept(
 class Silent(Watched):
     """A registry that announces no length."""
 
-    def handle(self, request: Request) -> Response:
-        response = super().handle(request)
+    def handle(self, request: Request, caller: Caller = NOBODY) -> Response:
+        response = super().handle(request, caller)
         headers = {key: value for key, value in response.headers.items() if key != "content-length"}
         return Response(response.status, headers, response.chunks)
 
@@ -686,8 +686,8 @@ def test_a_manifest_is_what_the_registry_calls_it() -> None:
 
 def test_a_registry_that_gives_no_digest_and_no_type_is_understood(kitchen: Kitchen, cheese: Json) -> None:
     class Plain(Watched):
-        def handle(self, request: Request) -> Response:
-            response = super().handle(request)
+        def handle(self, request: Request, caller: Caller = NOBODY) -> Response:
+            response = super().handle(request, caller)
             return Response(response.status, {"content-type": "text/plain; charset=utf-8"}, response.chunks)
 
     registry = Plain(Layout(kitchen.layout.path))
