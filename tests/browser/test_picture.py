@@ -100,7 +100,7 @@ def test_a_hundred_layers_show_their_place_and_open_around_the_chosen_one(visit:
         assert str(chosen) in {
             layer for (layer,) in facts(shown.picture.locator("[data-layer][data-unpacked]"), "layer")
         }
-        assert check_beads(shown, "library/100-layer-dip") >= 0
+        assert check_beads(shown, "library/100-layer-dip") >= 1
     assert len(facts(shown.page.locator("[data-content]"), "digest")) == len(shown.blobs())
 
 
@@ -111,10 +111,10 @@ def test_an_image_that_is_no_pizza_shows_its_eight_largest_directories(visit: Op
     assert [number for number, *_ in slices] == [str(n) for n in range(1, 9)]
     directories = {directory for _, directory, _ in slices}
     assert len(directories) == 8
-    assert {"/usr/lib/x86_64-linux-gnu", "/usr/bin"} <= directories or {"/usr"} <= directories
+    assert {"/usr/lib/x86_64-linux-gnu", "/usr/bin"} <= directories
     for number in "1258":
         shown.key(number)
-        check_beads(shown, "debian-like")
+        assert check_beads(shown, "debian-like") == 0, "a slice is a whole directory, and has no pin"
 
 
 def test_what_was_committed_is_called_yours_by_what_the_host_knows(visit: Open) -> None:
@@ -128,10 +128,8 @@ def test_what_was_committed_is_called_yours_by_what_the_host_knows(visit: Open) 
 
 def test_two_stand_side_by_side_with_their_shared_layers_joined(visit: Open) -> None:
     shown = visit(CHEESE, PULL, query="?subject=pizza/pepperoni&beside=pizza/cheese")
-    assert {one for (one,) in facts(shown.picture.locator("[data-subject]"), "subject")} == {
-        "pizza/pepperoni:latest",
-        "pizza/cheese:latest",
-    } or len(facts(shown.picture.locator("[data-subject]"), "subject")) == 2
+    subjects = [one for (one,) in facts(shown.picture.locator("[data-subject]"), "subject")]
+    assert subjects == ["pizza/pepperoni", "pizza/cheese"]
     layers = [{one["digest"] for one in image["layers"]} for image in shown.state["images"]]
     joined = {
         digest
@@ -241,6 +239,6 @@ def test_the_stack_is_a_list_for_a_screen_reader(visit: Open, size: tuple[int, i
     shown = visit(*EDITED, size=size)
     items = shown.page.get_by_role("list", name="Layers, top first").get_by_role("listitem")
     said = [" ".join(one.split()) for one in items.all_text_contents()]
-    assert said[0].startswith("The Tupperware") or "Tupperware" in said[0]
+    assert said[0].startswith("The container's own layer, in its Tupperware: 65.6 kB unpacked")
     assert sum("ayer" in one for one in said) >= 4
     expect(shown.page.get_by_role("link", name="Slice 3, /pizza/slice-3")).to_have_attribute("aria-current", "true")
