@@ -30,7 +30,7 @@ _FONTS = {
     "words": ("mono", 11.5, 13.5, 13.5),
     "digest": ("mono", 11.5, 13.5, 13.5),
     "number": ("sans", 13, 13, 13),
-    "thing": ("sans", 13.5, 18, 18),
+    "thing": ("sans", 13.5, 16, 16),
     "who": ("serif", 20, 23, 28),
     "letter-word": ("bold", 13, 13, 13),
     "zoom": ("bold", 11, 11, 11),
