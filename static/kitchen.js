@@ -13,7 +13,7 @@
 
   const looks = {
     theme(value) { value ? root.dataset.theme = value : delete root.dataset.theme; remember("theme", value); },
-    projector(on) { root.toggleAttribute("data-projector", on); remember("projector", on ? "1" : ""); },
+    projector(on) { root.toggleAttribute("data-projector", on); remember("projector", on ? "1" : ""); settle(); },
     speed(value) {
       root.dataset.speed = value;
       remember("speed", value);

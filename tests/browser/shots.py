@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from flask import Flask
 from playwright.sync_api import Browser, sync_playwright
+from werkzeug.serving import make_server
 
 import app as application
 from tests import peers
@@ -44,8 +49,12 @@ def kitchen(browser: Browser, address: str, file: Path, size: tuple[int, int], t
         page.fill("#command", f"docker {command}")
         with page.expect_response(lambda response: response.request.method == "POST"):
             page.press("#command", "Enter")
-    page.reload()
-    page.evaluate("scrollTo(0, 0)")
+    page.evaluate("history.scrollRestoration = 'manual'")
+    page.reload(wait_until="networkidle")
+    if "projector" in file.name:
+        page.keyboard.press("p")
+    page.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
+    page.wait_for_function("scrollY === 0")
     page.screenshot(path=file)
     context.close()
 
@@ -55,6 +64,20 @@ def gallery(browser: Browser, address: str, file: Path) -> None:
     page = browser.new_page(viewport={"width": 1600, "height": 900}, device_scale_factor=0.6)
     page.goto(address)
     page.screenshot(path=file, full_page=True, type="jpeg", quality=82)
+
+
+@contextmanager
+def plainly(app: Flask) -> Iterator[str]:
+    """An application that is no kitchen, and so has no registry, behind a server for development: its address."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -68,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
         with served(app) as address:
             for name, size, theme in SHOTS:
                 kitchen(browser, address, directory / name, size, theme)
-        with served(pictures.create_app()) as address:
+        with plainly(pictures.create_app()) as address:
             gallery(browser, address, directory / "gallery.jpg")
         app.extensions["shop"].journal.close()
         browser.close()
