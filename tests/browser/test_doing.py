@@ -330,7 +330,7 @@ def test_every_key_of_the_dialog_does_something(visit: Open) -> None:
     offered = set(page.locator("#keys kbd").all_text_contents())
     acts = {one.get_attribute("data-key") for one in page.locator("[data-key]").all()}
     written = {"1", "8", "←", "→", "↑", "↓", "u", "r", "0", "/", "Tab", "p", "t", "s", "d", "?", "Esc"}
-    assert offered - written == acts
+    assert offered - written == acts | {"q"}  # which stands on the page only while a delivery is under way
 
 
 def test_keys_in_a_field_are_only_text(visit: Open) -> None:

@@ -36,7 +36,7 @@ def test_the_arrows_remember(visit: Open) -> None:
 @pytest.mark.parametrize(
     ("typed", "completed"),
     [
-        ("docker pu", "docker pull "),
+        ("docker pul", "docker pull "),
         ("docker pull pizza/che", "docker pull pizza/cheese "),
         ("docker exec piz", "docker exec pizza-1 "),
         ("docker exec pizza-1 cat /pizza/slice-3/cr", "docker exec pizza-1 cat /pizza/slice-3/crust "),
