@@ -30,7 +30,7 @@ def words() -> dict[str, str]:
     return {name: f"{usage}: {about}" for name, (usage, about) in sorted(known.items())}
 
 
-@utility("help", "[WORD]...", "say what is known", builtin=True, prints=True)
+@utility("help", "[WORD]...", "say what is known", prints=True)
 def help_(call: Call) -> int:
     known = words()
     for name in call.arguments or known:

@@ -646,3 +646,13 @@ def test_every_word_has_one_line_and_begins_with_itself() -> None:
         assert line.startswith(word)
         assert "\n" not in line
     assert ours("help cat; help nope").out == "cat [FILE]...: print files\n"
+
+
+def test_help_is_a_command_of_its_own_as_the_page_says() -> None:
+    """``docker exec box help`` and ``docker run IMAGE help`` bring no shell along."""
+    every = "".join(f"{line}\n" for line in shell.WORDS.values())
+    for command in (["help"], ["sh", "-c", "help"]):
+        ran = shell.run(command, ours_files())
+        assert (ran.status, b"".join(data for _, data in ran.out).decode()) == (0, every)
+    assert shell.run(["help", "pwd"], ours_files()).out == (("stdout", b"pwd: print the working directory\n"),)
+    assert shell.run(["help", "nope"], ours_files()).status == 1
