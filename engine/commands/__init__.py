@@ -17,6 +17,7 @@ from types import MappingProxyType
 from engine import events as facts
 from engine import options, shell
 from engine.commands import (
+    absent,
     copying,
     entering,
     filing,
@@ -29,6 +30,7 @@ from engine.commands import (
     pushing,
     removing,
     running,
+    usage,
 )
 from engine.commands.verb import Moved, Verb
 from engine.context import Context, Outcome
@@ -65,7 +67,12 @@ VERBS = MappingProxyType(
 )
 """docker's verbs, each by the name that is typed most."""
 
-_ALIASES = {"image": {"list": "ls", "remove": "rm"}, "container": {"list": "ls", "ps": "ls", "remove": "rm"}}
+_ALIASES = {
+    "image": {"list": "ls", "remove": "rm"},
+    "container": {"list": "ls", "ps": "ls", "remove": "rm"},
+    "system": dict[str, str](),
+}
+_ABOUT = {"image": "Manage images", "container": "Manage containers", "system": "Manage Docker"}
 
 
 def _group(group: str, same: Sequence[str], others: dict[str, Verb]) -> dict[str, Verb]:
@@ -89,9 +96,10 @@ GROUPS = MappingProxyType(
             ("commit", "cp", "create", "diff", "exec", "export", "logs", "rm", "run", "start", "stop"),
             {"inspect": inspecting.inspecting("container"), "ls": VERBS["ps"]},
         ),
+        "system": _group("system", (), {"df": usage.DF}),
     }
 )
-"""The same verbs as ``docker image …`` and ``docker container …``."""
+"""The same verbs as ``docker image …`` and ``docker container …``, and those that docker has in a group alone."""
 
 
 WORDS = shell.WORDS
@@ -109,9 +117,10 @@ def find(argv: Sequence[str]) -> tuple[Verb, list[str]]:
         if name.startswith("-"):
             what = "flag: " if name.startswith("--") else f"shorthand flag: {name[1:2]!r} in "
             raise UsageError(f"unknown {what}{name}\nSee 'docker --help'.", options.FLAG_ERROR)
-        raise UsageError(f"docker: '{name}' is not a docker command.\nSee 'docker --help'")
+        raise absent.unknown(argv)
     if not rest or rest[0] not in GROUPS[name]:
-        raise UsageError(help_text(name).removesuffix("\n"), int(bool(rest)))
+        lacking = absent.lacking(name, rest[0]) if rest else None
+        raise lacking or UsageError(help_text(name).removesuffix("\n"), int(bool(rest)))
     return GROUPS[name][rest[0]], rest[1:]
 
 
@@ -172,8 +181,9 @@ def _help_for(argv: Sequence[str]) -> str:
 def help_text(group: str = "") -> str:
     """What ``docker --help`` prints, or ``docker image --help``."""
     verbs = {n: verb for n, verb in sorted(GROUPS[group].items()) if n not in _ALIASES[group]} if group else VERBS
-    rows = "".join(f"  {name:<10}  {verb.usage.summary}\n" for name, verb in verbs.items())
+    summaries = {name: verb.usage.summary for name, verb in verbs.items()} | ({} if group else _ABOUT)
+    rows = "".join(f"  {name:<10}  {summary}\n" for name, summary in sorted(summaries.items()))
     command = f"docker {group} COMMAND" if group else "docker COMMAND"
-    about = f"Manage {group}s\n\n" if group else ""
+    about = f"{_ABOUT[group]}\n\n" if group else ""
     more = f"Run '{command} --help' for more information on a command."
     return f"\nUsage:  {command}\n\n{about}Commands:\n{rows}\n{more}\n"

@@ -45,12 +45,10 @@ _IMAGES = {"Repository": "REPOSITORY", "Tag": "TAG", "ID": "IMAGE ID", "CreatedS
 
 def _do_images(context: Context, host: Host, options: Options, _fetched: Moved | None) -> Outcome:
     wanted = options.words[0] if options.words else ""
-    records = sorted(host.images.values(), key=lambda r: context.images[r.manifest].config.created or "", reverse=True)
     shown = [
-        _image_row(context, record, repository, tag, whole=options.on("no-trunc"))
-        for record in records
-        if options.on("all") or host.tags(record.id) or not host.children(record.id)
-        for repository, tag in _names(host, record)
+        image_row(context, record, repository, tag, whole=options.on("no-trunc"))
+        for record in listed(context, host, every=options.on("all"))
+        for repository, tag in names(host, record)
         if _matches(wanted, repository, tag)
     ]
     if options.on("quiet"):
@@ -58,7 +56,13 @@ def _do_images(context: Context, host: Host, options: Options, _fetched: Moved |
     return Outcome(host, (facts.Wrote(text=terminal.rows(shown, _IMAGES, options.value("format"))),))
 
 
-def _names(host: Host, record: ImageRecord) -> list[tuple[str, str]]:
+def listed(context: Context, host: Host, *, every: bool = False) -> list[ImageRecord]:
+    """The images newest first, without those that are only a step on the way to another, unless `every` is asked."""
+    records = sorted(host.images.values(), key=lambda r: context.images[r.manifest].config.created or "", reverse=True)
+    return [record for record in records if every or host.tags(record.id) or not host.children(record.id)]
+
+
+def names(host: Host, record: ImageRecord) -> list[tuple[str, str]]:
     """Repository and tag of each name of an image; by digest only, or none at all, where it has no tag."""
     tagged = [(r.familiar_name, r.tag or _NONE) for r in map(references.parse, host.tags(record.id))]
     if tagged:
@@ -75,7 +79,8 @@ def _matches(wanted: str, repository: str, tag: str) -> bool:
     )
 
 
-def _image_row(context: Context, record: ImageRecord, repository: str, tag: str, *, whole: bool) -> dict[str, Any]:
+def image_row(context: Context, record: ImageRecord, repository: str, tag: str, *, whole: bool) -> dict[str, Any]:
+    """What the tables of images tell of one under one of its names; its ID cut short unless `whole` is asked."""
     loaded = context.images[record.manifest]
     return {
         "Repository": repository,

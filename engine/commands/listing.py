@@ -24,15 +24,16 @@ def _do_ps(context: Context, host: Host, options: Options, _fetched: Moved | Non
         return Outcome(host, (facts.Wrote(text="".join(f"{text}\n" for text in ids)),))
     template = options.value("format")
     sized = options.on("size") or ".Size" in template or "json" in template
-    records = [_ps_row(context, host, c, whole=options.on("no-trunc"), sized=sized) for c in shown]
+    records = [container_row(context, host, c, whole=options.on("no-trunc"), sized=sized) for c in shown]
     columns = _PS | _PS_END | ({"Size": "SIZE"} if sized else {})
     return Outcome(host, (facts.Wrote(text=terminal.rows(records, columns, template)),))
 
 
-def _ps_row(context: Context, host: Host, c: Container, *, whole: bool, sized: bool) -> dict[str, Any]:
+def container_row(context: Context, host: Host, c: Container, *, whole: bool, sized: bool) -> dict[str, Any]:
+    """What the tables of containers tell of one; cut to a table's width unless `whole` is asked."""
     first, *others = c.command
     command = " ".join((first, *(f"'{word}'" if " " in word else word for word in others)))
-    row = {
+    told = {
         "ID": c.id if whole else c.id[:12],
         "Image": _image(host, c, whole=whole),
         "Command": json.dumps(command if whole else terminal.ellipsis(command, 20), ensure_ascii=False),
@@ -46,8 +47,8 @@ def _ps_row(context: Context, host: Host, c: Container, *, whole: bool, sized: b
     if sized:
         own = context.upper(c).unpacked
         below = context.images[c.manifest].unpacked(context.layers)
-        row["Size"] = f"{terminal.size(own)} (virtual {terminal.size(own + below)})"
-    return row
+        told["Size"] = f"{terminal.size(own)} (virtual {terminal.size(own + below)})"
+    return told
 
 
 def _image(host: Host, c: Container, *, whole: bool) -> str:

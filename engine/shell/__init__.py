@@ -45,6 +45,7 @@ from engine.shell import (  # noqa: F401  (each fills the table)
     testing,
 )
 from engine.shell.builtins import words
+from engine.shell.call import TABLE
 from engine.shell.control import Exit, Leave
 from engine.shell.machine import NOT_EXECUTABLE, Shell
 from engine.shell.meter import KILLED, Limits, Meter, Stopped
@@ -52,10 +53,12 @@ from engine.shell.paths import narrow
 from engine.shell.streams import Source, Stream, Streams, Terminal, Transcript
 from engine.snapshot import Snapshot
 
-__all__ = ["WORDS", "Limits", "Ran", "run"]
+__all__ = ["COMMANDS", "WORDS", "Limits", "Ran", "run"]
 
 WORDS: Final[Mapping[str, str]] = MappingProxyType(words())
 """Every word that the shell knows, sorted, with a line on it: ``how it is written: what it does``."""
+COMMANDS: Final = frozenset(name for name, entry in TABLE.items() if not entry.builtin)
+"""Those of them that can be run without a script around them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,32 @@ def test_an_unknown_command_is_refused_in_docker_s_words() -> None:
         assert str(caught.value).startswith(said)
 
 
+@pytest.mark.parametrize("line", ["build .", "network ls", "volume", "compose up -d"])
+def test_a_verb_that_docker_has_and_we_do_not_is_not_denied(line: str) -> None:
+    name = line.split(maxsplit=1)[0]
+    with pytest.raises(UsageError) as caught:
+        commands.find(line.split())
+    assert str(caught.value) == (
+        f"docker: '{name}' is a docker command, but this kitchen does not have it; `docker --help` lists what it has"
+    )
+    assert caught.value.exit_code == 1
+
+
+def test_a_verb_that_docker_has_in_a_group_is_not_denied_either() -> None:
+    with pytest.raises(UsageError, match="'container top' is a docker command, but this kitchen"):
+        commands.find(["container", "top", "box"])
+
+
+def test_a_word_of_the_shell_is_told_where_it_belongs() -> None:
+    for line, hint in (
+        ("ls -l /srv", "docker exec CONTAINER ls -l /srv"),
+        ("cd /srv", "docker exec CONTAINER sh -c 'cd /srv'"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            commands.find(line.split())
+        assert str(caught.value).endswith(f"See 'docker --help'\nIn a container: {hint}")
+
+
 def test_every_verb_and_its_aliases_explain_themselves() -> None:
     every = [
         *commands.VERBS.items(),
@@ -92,4 +118,4 @@ def test_every_verb_and_its_aliases_explain_themselves() -> None:
         assert verb.usage.line in text
         assert verb.usage.summary in text
         assert all(f"--{flag.name}" in text and flag.help for flag in verb.usage.flags)
-    assert {"image history", "image rm", "container ls"} <= {name for name, _ in every}
+    assert {"image history", "image rm", "container ls", "system df"} <= {name for name, _ in every}
