@@ -23,7 +23,7 @@ from engine.credentials import Credentials
 from engine.digest import Digest
 from engine.errors import CommandError, EngineError
 from engine.events import Event, Progress
-from engine.journal import JOURNAL_VERBS, Journal
+from engine.journal import JOURNAL_VERBS, Journal, help_text
 from engine.network import Network
 
 KITCHEN: Final = "local"
@@ -133,9 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _Parser(
         prog="python -m engine",
         description="docker's verbs on a host kept in a directory.",
-        epilog=commands.help_text().replace("docker COMMAND", "python -m engine COMMAND")
-        + "\nJournal:\n"
-        + "".join(f"  {name:<10}  {verb.summary}\n" for name, verb in JOURNAL_VERBS.items()),
+        epilog=commands.help_text().replace("docker COMMAND", "python -m engine COMMAND") + "\n" + help_text(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -162,6 +160,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(asked: argparse.Namespace, bars: Bars | None) -> int:
+    verb = JOURNAL_VERBS.get(asked.command[0])
+    if verb and not Journal.is_kept(asked.data):
+        if "--help" in asked.command:
+            return _said(verb.usage.help(), "", 0)
+        name = verb.usage.name
+        raise CommandError(f"{asked.data} is no store, and nothing was made: {name} needs one that a command began")
     network = None if asked.offline else Network(credentials=Credentials(asked.data / "credentials.json"))
     epoch = context.epoch(os.environ)
     with closing(Journal(asked.data, menu=asked.menu, quota=None, epoch=epoch, network=network)) as journal:

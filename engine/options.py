@@ -68,11 +68,18 @@ class Usage:
     flags: tuple[Flag, ...] = ()
     stops: bool = False
     """Whether flags end at the first word."""
+    client: str = "docker"
+    """The program whose verb it is; empty for one that docker does not have."""
+
+    @property
+    def typed(self) -> str:
+        """``docker image history``."""
+        return f"{self.client} {self.name}".strip()
 
     @property
     def line(self) -> str:
         """``docker pull [OPTIONS] NAME[:TAG|@DIGEST]``."""
-        return " ".join(filter(None, ("docker", self.name, "[OPTIONS]" if self.flags else "", self.arguments)))
+        return " ".join(filter(None, (self.typed, "[OPTIONS]" if self.flags else "", self.arguments)))
 
     def help(self) -> str:
         """What ``--help`` prints."""
@@ -90,7 +97,7 @@ class Usage:
 
     def fail(self, message: str) -> UsageError:
         """A flag that cannot be read."""
-        return UsageError(f"{message}\nSee 'docker {self.name} --help'.", FLAG_ERROR)
+        return UsageError(f"{message}\nSee '{self.typed} --help'.", FLAG_ERROR)
 
 
 def split(line: str) -> list[str]:
@@ -177,5 +184,5 @@ def _count(usage: Usage, count: int) -> None:
         wants = f"requires at least {least} argument{'s' * (least != 1)}"
     else:
         wants = f"requires at least {least} and at most {most} arguments"
-    see = f"See 'docker {usage.name} --help'."
-    raise UsageError(f'"docker {usage.name}" {wants}.\n{see}\n\nUsage:  {usage.line}\n\n{usage.summary}')
+    see = f"See '{usage.typed} --help'."
+    raise UsageError(f'"{usage.typed}" {wants}.\n{see}\n\nUsage:  {usage.line}\n\n{usage.summary}')

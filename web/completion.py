@@ -14,11 +14,10 @@ from engine.context import Context
 from engine.errors import EngineError
 from engine.host import Container, Host
 from engine.options import Usage
+from web.typed import CLEAR, JOURNAL
 
 OFFERED: Final = 60
 """Completions of one word that are offered."""
-JOURNAL: Final = ("undo", "redo", "log", "jump", "fork")
-"""The journal's verbs that a kitchen's terminal takes."""
 
 _WORD = re.compile(r"[^\s'\";|&<>()]*$")
 
@@ -29,15 +28,15 @@ def complete(context: Context, host: Host, menu: Iterable[str], line: str) -> tu
     found = _WORD.search(line)
     start = found.start() if found else len(line)
     words, begun = line[:start].split(), line[start:]
-    if words[:1] == ["docker"]:
-        words = words[1:]
+    for lead in (["sudo", "docker"], ["docker"]):
+        words = words[len(lead) :] if words[: len(lead)] == lead else words
     offered = {word for word in _candidates(context, host, menu, words, begun) if word.startswith(begun)}
     return start, sorted(offered)[:OFFERED]
 
 
 def _candidates(context: Context, host: Host, menu: Iterable[str], words: list[str], begun: str) -> Iterable[str]:
     if not words:
-        return [*commands.VERBS, *commands.GROUPS, *JOURNAL, "docker"]
+        return [*commands.VERBS, *commands.GROUPS, *JOURNAL, *CLEAR, "docker"]
     if len(words) == 1 and words[0] in commands.GROUPS:
         return commands.GROUPS[words[0]]
     verb = words[1] if words[0] in commands.GROUPS and len(words) > 1 else words[0]

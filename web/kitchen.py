@@ -52,6 +52,7 @@ from web.slide import Theme, slide
 from web.takeaway import Server
 from web.terminals import Terminals, line
 from web.timeline import Step, timeline
+from web.typed import CLEAR, more_help, words
 from web.uploads import ARCHIVE_MAX, ARCHIVE_SLACK, FORM_MEMORY, Uploaded
 from web.view import Drawn, Moved, still, view
 
@@ -122,9 +123,12 @@ def do(kitchen: str) -> AnyResponse:
     if len(typed) > limit:
         raise RequestEntityTooLarge(f"the command is longer than {limit:,} characters")
     try:
-        argv = _words(typed)
+        argv = words(typed)
     except ValueError as error:
         _shop().terminals.show(kitchen, line(typed, "", f"{error}: is a quote left open?\n", 2))
+        return _answer(kitchen)
+    if argv == CLEAR:
+        _shop().terminals.clear(kitchen)
         return _answer(kitchen)
     if argv[:1] == ["fork"] and len(argv) == 1:
         return _fork(_shop().journal.kitchen(kitchen).head)
@@ -139,7 +143,7 @@ def edit(kitchen: str) -> AnyResponse:
     typed = orders.write(fields["container"], fields["path"], fields["text"].replace("\r\n", "\n"))
     if len(typed) > _shop().guard.limits.command:
         raise RequestEntityTooLarge(f"the text is longer than {_shop().guard.limits.command:,} characters")
-    return _run(kitchen, typed, _words(typed))
+    return _run(kitchen, typed, words(typed))
 
 
 @blueprint.get("/k/<kitchen>/complete")
@@ -348,14 +352,6 @@ def _fork(state_id: str) -> AnyResponse:
     return response
 
 
-def _words(typed: str) -> list[str]:
-    """The command's words as a shell would part them, the leading ``docker`` and ``$`` left out."""
-    words = shlex.split(typed)
-    if words[:1] == ["$"]:
-        words = words[1:]
-    return words[1:] if words[:1] == ["docker"] else words
-
-
 def _run(kitchen: str, typed: str, argv: list[str], sent: Uploaded | None = None) -> AnyResponse:
     """One command, its outcome shown in the kitchen's terminal: the answer to its owner."""
     shop = _shop()
@@ -405,9 +401,9 @@ def carry_out(
         done = shop.journal.do(kitchen, argv, cancelled=cancelled, progress=progress, local=local)
     except EngineError as error:
         status = error.exit_code if isinstance(error, CommandError) else 1
-        shop.terminals.show(kitchen, line(typed, "", f"{error}\n", status))
+        shop.terminals.show(kitchen, line(typed, "", f"{error}\n{more_help(argv)}", status))
         return None
-    shop.terminals.show(kitchen, line(typed, done.out, done.err, done.status, done.events))
+    shop.terminals.show(kitchen, line(typed, done.out + more_help(argv), done.err, done.status, done.events))
     return done
 
 
@@ -445,7 +441,7 @@ def _answer(kitchen: str, head: State | None = None, moved: Moved = "") -> AnyRe
         return _page(head, mine=True, moved=moved)
     looking = _looking_after()
     if moved == "forward":
-        looking = settle(head.host, looking, _shop().terminals.lines(kitchen)[-1].made)
+        looking = settle(head.host, looking, (_shop().terminals.lines(kitchen) or ())[-1].made)
     return redirect(f"{url_for('.show', kitchen=kitchen)}?{looking.query}", 303)
 
 

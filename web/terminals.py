@@ -64,17 +64,22 @@ class Terminals:
     """The last lines of the kitchens used last; safe among threads."""
 
     def __init__(self) -> None:
-        self._lines: Recent[str, tuple[Line, ...]] = Recent(KITCHENS, room=ROOM, weigh=_weight)
+        self._lines: Recent[str, tuple[Line, ...] | None] = Recent(KITCHENS, room=ROOM, weigh=_weight)
         self._lock = threading.Lock()
 
     def show(self, kitchen: str, added: Line) -> None:
         """Adds one command."""
         with self._lock:
-            self._lines.put(kitchen, _newest((*self.lines(kitchen), added)))
+            self._lines.put(kitchen, _newest((*(self.lines(kitchen) or ()), added)))
 
-    def lines(self, kitchen: str) -> tuple[Line, ...]:
-        """Oldest first."""
-        return self._lines.get(kitchen, tuple)
+    def clear(self, kitchen: str) -> None:
+        """Forgets what was shown, and remembers that it was cleared."""
+        with self._lock:
+            self._lines.put(kitchen, ())
+
+    def lines(self, kitchen: str) -> tuple[Line, ...] | None:
+        """Oldest first; None for a kitchen of which nothing is remembered."""
+        return self._lines.get(kitchen, lambda: None)
 
 
 def _newest(lines: tuple[Line, ...]) -> tuple[Line, ...]:
@@ -88,9 +93,9 @@ def _newest(lines: tuple[Line, ...]) -> tuple[Line, ...]:
     return lines[len(lines) - kept :]
 
 
-def _weight(lines: tuple[Line, ...]) -> int:
+def _weight(lines: tuple[Line, ...] | None) -> int:
     """At most four bytes a character; an event of a transfer is one layer's."""
-    return sum(1_000 + 4 * one.length + 400 * len(one.transfer) for one in lines)
+    return sum(1_000 + 4 * one.length + 400 * len(one.transfer) for one in lines or ())
 
 
 def _cut(text: str) -> str:

@@ -6,7 +6,6 @@ gets what was drawn the first time. A `KitchenView` is the whole page: the drawn
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -16,7 +15,7 @@ from markupsafe import Markup
 from engine import host as hosts
 from engine import terminal
 from engine.host import Container, Host
-from engine.journal import Journal, State
+from engine.journal import Journal, State, typed
 from web import orders, scene, state
 from web.deliveries import Delivery
 from web.glossary import PARTS, Part
@@ -151,20 +150,23 @@ def view(
     shown: State,
     drawn: Drawn,
     time: Markup,
-    lines: Sequence[Line],
+    lines: Sequence[Line] | None,
     *,
     past: bool,
     moved: Moved = "",
     delivery: Delivery | None = None,
 ) -> KitchenView:
-    """The page of `shown`. `past` says that it is not where the kitchen stands, `moved` which way it has just gone."""
+    """The page of `shown`, with the terminal's `lines`, None where they are not known.
+
+    `past` says that it is not where the kitchen stands, `moved` which way it has just gone.
+    """
     return KitchenView(
         state=shown,
         past=past,
         drawn=drawn,
-        headline=_on_its_way(delivery) if delivery else _headline(shown, drawn, lines, () if moved else drawn.told),
+        headline=_on_its_way(delivery) if delivery else _headline(shown, drawn, lines or (), () if moved else drawn.told),
         moved=moved,
-        lines=tuple(lines) if past or lines else _told(shown),
+        lines=_told(shown) if lines is None else tuple(lines),
         time=time,
         delivery=delivery,
     )
@@ -219,4 +221,4 @@ def _told(shown: State) -> tuple[Line, ...]:
     if not shown.argv:
         return ()
     out, err = terminal.render(shown.events), terminal.render(shown.events, "stderr")
-    return (line(f"docker {shlex.join(shown.argv)}", out, err, 0, shown.events),)
+    return (line(typed(shown.argv), out, err, 0, shown.events),)

@@ -31,7 +31,7 @@ from engine.journal.values import (
     State,
     StateUnknown,
 )
-from engine.journal.verbs import JOURNAL_VERBS, JournalVerb
+from engine.journal.verbs import JOURNAL_VERBS, JournalVerb, help_text, typed
 
 __all__ = [
     "JOURNAL_VERBS",
@@ -50,5 +50,7 @@ __all__ = [
     "KitchenUnknown",
     "State",
     "StateUnknown",
+    "help_text",
     "moves_blobs",
+    "typed",
 ]

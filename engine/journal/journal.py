@@ -53,6 +53,7 @@ QUOTA: Final = 64 << 20
 KEEP: Final = 200
 """States of one kitchen that are kept."""
 
+_FILE: Final = "journal.db"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _POLL: Final = 0.01
 """Seconds between two looks at a lock that somebody else holds."""
@@ -91,7 +92,7 @@ class Journal:
             ids=ids,
         )
         self.quota, self.keep = quota, keep
-        self._db = Database(data / "journal.db")
+        self._db = Database(data / _FILE)
         self._rows = Rows(self._reach, quota, keep)
         self._leases = Leases(data / "leases")
         self.registry = Store(data, self.blobs, lease=self._leases.hold, limits=pushing)
@@ -99,6 +100,11 @@ class Journal:
         self._turns.mkdir(exist_ok=True)
         self._locks: Recent[str, FileLock] = Recent(256)
         self._secrets: Recent[str, str] = Recent(1024)
+
+    @staticmethod
+    def is_kept(data: Path) -> bool:
+        """Whether a journal is kept in this directory; opening one makes it."""
+        return (data / _FILE).is_file()
 
     def close(self) -> None:
         """Close every connection; the journal is not used again."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -36,7 +37,7 @@ class JournalVerb:
 
 
 def _moved(state: State, words: str) -> Done:
-    shown = f"{words} state {state.number}" + (f": {' '.join(state.argv)}" if state.argv else "")
+    shown = f"{words} state {state.number}" + (f": {shlex.join(state.argv)}" if state.argv else "")
     return Done(state, 0, f"{shown}\n", "", (), True)
 
 
@@ -52,7 +53,7 @@ def _log(journal: Journal, kitchen: str, _words: Sequence[str]) -> Done:
     for entry in entries:
         star = "*" if entry.id == head else " "
         branch = f"  (from {numbers.get(entry.parent or '', '?')})" if entry.parent != before else ""
-        lines.append(f"{star} {entry.number:>4}  {entry.id}  {' '.join(entry.argv) or 'empty'}{branch}\n")
+        lines.append(f"{star} {entry.number:>4}  {entry.id}  {shlex.join(entry.argv) or 'empty'}{branch}\n")
         before = entry.id
     return _said(journal, kitchen, "".join(lines))
 
@@ -87,17 +88,31 @@ def _gc(journal: Journal, kitchen: str, _words: Sequence[str]) -> Done:
     return _said(journal, kitchen, f"freed {terminal.size(sum(gone.values()))} in {len(gone)} blobs\n")
 
 
+def _verb(
+    name: str, arguments: str, summary: str, least: int, most: int, run: Callable[[Journal, str, Sequence[str]], Done]
+) -> JournalVerb:
+    return JournalVerb(Usage(name, arguments, summary, least, most, client=""), run)
+
+
 JOURNAL_VERBS: Final[Mapping[str, JournalVerb]] = {
     verb.usage.name: verb
     for verb in (
-        JournalVerb(Usage("undo", "", "Go back to the state before", 0, 0), _undo),
-        JournalVerb(Usage("redo", "", "Go on to the newest state after this one", 0, 0), _redo),
-        JournalVerb(Usage("log", "", "Show every kept state, and which one is the head", 0, 0), _log),
-        JournalVerb(
-            Usage("jump", "STATE", "Go to any kept state: its number or its id, as log shows them", 1, 1), _jump
-        ),
-        JournalVerb(Usage("fork", "[NAME]", "Begin another kitchen from this state", 0, 1), _fork),
-        JournalVerb(Usage("fsck", "", "Check everything that is stored", 0, 0), _fsck),
-        JournalVerb(Usage("gc", "", "Give back the space of what no kept state reaches", 0, 0), _gc),
+        _verb("undo", "", "Go back to the state before", 0, 0, _undo),
+        _verb("redo", "", "Go on to the newest state after this one", 0, 0, _redo),
+        _verb("log", "", "Show every kept state, and which one is the head", 0, 0, _log),
+        _verb("jump", "STATE", "Go to any kept state: its number or its id, as log shows them", 1, 1, _jump),
+        _verb("fork", "[NAME]", "Begin another kitchen from this state", 0, 1, _fork),
+        _verb("fsck", "", "Check everything that is stored", 0, 0, _fsck),
+        _verb("gc", "", "Give back the space of what no kept state reaches", 0, 0, _gc),
     )
 }
+
+
+def help_text(names: Iterable[str] = JOURNAL_VERBS) -> str:
+    """A row for each of these verbs, to stand below docker's."""
+    return "Journal:\n" + "".join(f"  {name:<10}  {JOURNAL_VERBS[name].summary}\n" for name in names)
+
+
+def typed(argv: Sequence[str]) -> str:
+    """A command as it is typed after a prompt: docker's verbs after its name, the journal's bare."""
+    return shlex.join(argv if argv and argv[0] in JOURNAL_VERBS else ["docker", *argv])

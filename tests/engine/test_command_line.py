@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -68,8 +69,8 @@ def data(made: Path, tmp_path: Path) -> Path:
         (["stop"], 1, '"docker stop" requires at least 1 argument.'),
         (["fork", "local"], 1, "there is a kitchen 'local' already; choose another name"),
         (["fork", "../oven"], 1, "'../oven' cannot name a kitchen"),
-        (["undo", "twice"], 1, '"docker undo" accepts no arguments'),
-        (["jump"], 1, '"docker jump" requires exactly 1 argument'),
+        (["undo", "twice"], 1, '"undo" accepts no arguments'),
+        (["jump"], 1, '"jump" requires exactly 1 argument'),
         (["jump", "99"], 1, "there is no state '99'"),
         (["save", "-o", "/dev/null", "pizza/cheese"], 1, 'invalid output path: "/dev/null" must be a regular file'),
         (["save", "-o", "/nowhere/x.tar", "pizza/cheese"], 1, "open /nowhere/x.tar: no such file or directory"),
@@ -104,6 +105,28 @@ def test_help_names_dockers_verbs_and_the_journals(capfd: pytest.CaptureFixture[
     out = capfd.readouterr().out
     assert "  exec        Run a command in a running container\n" in out
     assert "  undo        Go back to the state before\n" in out
+
+
+@pytest.mark.parametrize("verb", ["log", "fsck", "undo", "gc"])
+def test_a_verb_of_the_journal_makes_no_store_where_there_is_none(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], verb: str
+) -> None:
+    assert run(tmp_path / "mistyped", verb) == 1
+    assert f"{tmp_path}/mistyped is no store, and nothing was made" in capfd.readouterr().err
+    assert run(tmp_path / "mistyped", verb, "--help") == 0
+    assert f"Usage:  {verb}\n" in capfd.readouterr().out
+    assert not (tmp_path / "mistyped").exists()
+
+
+def test_what_the_journal_shows_can_be_pasted_back(data: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    script = """echo "hot sauce" >> /pizza/slice-1/crust"""
+    assert run(data, "exec", "box", "sh", "-c", script) == 0
+    for verb in ("log", "undo", "redo"):
+        capfd.readouterr()
+        assert run(data, verb) == 0
+        if verb != "undo":
+            line = capfd.readouterr().out.splitlines()[-1]
+            assert shlex.split(line[line.index("exec ") :]) == ["exec", "box", "sh", "-c", script]
 
 
 def test_a_data_directory_that_cannot_be_one_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
