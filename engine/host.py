@@ -69,6 +69,10 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
         """The references that mean `image`, sorted."""
         return sorted(name for name, target in self.references.items() if target == image)
 
+    def called(self, image: Digest) -> list[str]:
+        """The same, the one that it had first first: by that one people know it."""
+        return [name for name, target in self.references.items() if target == image]
+
     def names(self, image: Digest) -> list[str]:
         """Every name of `image`: its tags, and the digests under which registries know it, sorted."""
         record = self.images.get(image)

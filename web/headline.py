@@ -45,20 +45,23 @@ def _pulled(events: Sequence[Event]) -> Sentence:
             Piece(size(done.sent), "cost"),
             Piece("."),
         )
-    reused, pulled = _of(events, facts.LayerReused), _of(events, facts.LayerPulled)
+    reused, pulled = _of(events, facts.LayerReused), [e for e in events if isinstance(e, facts.LayerPulled)]
+    travelled = sum(layer.size for layer in pulled)
     if reused and pulled:
         return (
             Piece(count(len(reused), "layer") + " already here", "kept"),
             Piece(". Only " + count(len(pulled), "layer", lower=True) + " travelled: "),
-            Piece(size(done.sent), "cost"),
-            Piece("."),
+            Piece(size(travelled), "cost"),
+            Piece(", and "),
+            Piece(size(done.sent - travelled), "cost"),
+            Piece(" of papers."),
         )
     if reused:
         return (
             Piece("Every layer already here", "kept"),
             Piece(f". {name} cost "),
             Piece(size(done.sent), "cost"),
-            Piece("."),
+            Piece(" of papers, sent."),
         )
     layers = count(len(pulled), "layer", lower=True)
     return (Piece(f"{name} arrived: {layers}, "), Piece(f"{size(done.sent)} sent", "cost"), Piece("."))
@@ -106,9 +109,30 @@ def _committed(events: Sequence[Event]) -> Sentence:
 
 def _ran(events: Sequence[Event]) -> Sentence:
     made = next((event for event in events if isinstance(event, facts.ContainerCreated)), None)
-    if not made or _of(events, facts.FileEvent):
+    if not made:
         return ()
-    return (Piece(made.name, "did"), Piece(" is open, and "), Piece("nothing was copied", "kept"), Piece("."))
+    ended = next((e for e in events if isinstance(e, facts.ContainerStopped)), None)
+    gone = next((e for e in events if isinstance(e, facts.ContainerRemoved)), None)
+    if gone and gone.unpacked:
+        return (
+            Piece(made.name, "did"),
+            Piece(f" ran, {_ended(ended)} and is gone again, its "),
+            Piece(size(gone.unpacked), "cost"),
+            Piece(" with it."),
+        )
+    if _of(events, facts.FileEvent) and not gone:
+        return ()
+    if gone or ended:
+        how = f" ran, {_ended(ended)} and is gone again." if gone else f" ran and {_ended(ended)}."
+        nothing = (Piece(" "), Piece("Nothing was copied", "kept"), Piece("."))
+        return (Piece(made.name, "did"), Piece(how), *(() if _of(events, facts.FileCopiedUp) else nothing))
+    stands = "is open" if _of(events, facts.ContainerStarted) else "is made, not started"
+    return (Piece(made.name, "did"), Piece(f" {stands}, and "), Piece("nothing was copied", "kept"), Piece("."))
+
+
+def _ended(event: facts.ContainerStopped | None) -> str:
+    """How a container ended, in words."""
+    return f"ended with code {event.exit_code}" if event and event.exit_code else "ended"
 
 
 def _gone(events: Sequence[Event]) -> Sentence:
@@ -137,7 +161,12 @@ def _gone(events: Sequence[Event]) -> Sentence:
 def _turned(events: Sequence[Event]) -> Sentence:
     """Of containers that were started or stopped."""
     started = [e.name for e in events if isinstance(e, facts.ContainerStarted)]
-    stopped = [e.name for e in events if isinstance(e, facts.ContainerStopped)]
+    ended = [e for e in events if isinstance(e, facts.ContainerStopped)]
+    stopped = [e.name for e in ended]
+    if started and started == stopped:
+        how = _ended(ended[0]) if len(started) == 1 else "ended"
+        stay = "Its changes stay in it" if len(started) == 1 else "Their changes stay in them"
+        return (Piece(f"{listed(started)} ran again and {how}. "), Piece(stay, "kept"), Piece("."))
     if started:
         left = "as it was left" if len(started) == 1 else "as they were left"
         is_open = f"{listed(started)} {'is' if len(started) == 1 else 'are'} open again, "

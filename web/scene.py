@@ -191,7 +191,7 @@ def blobs_of(context: Context, host: Host) -> list[Blob]:
     for manifest in hosts.manifests(host):
         image = context.images[manifest]
         for layer in image.layers:
-            users.setdefault(layer.digest, {}).update(dict.fromkeys(host.tags(image.id)))
+            users.setdefault(layer.digest, {}).update(dict.fromkeys(host.called(image.id)))
             if layer.digest not in sizes:
                 found = context.layers.get(layer.digest, layer.diff_id)
                 sizes[layer.digest] = (layer.size, found.unpacked, taste(found))

@@ -53,8 +53,8 @@ class Step:
 
     @property
     def amount(self) -> str:
-        """``+65.5 kB``, or ``0 B``."""
-        return _amount(self.bytes)
+        """``65.5 kB copied``, or ``0 B`` (rule 27: every figure has its word)."""
+        return _amount(self.bytes, self.word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,12 @@ class Timeline:
 
 
 @lru_cache(maxsize=1024)
-def _amount(count: int) -> str:
+def _amount(count: int, word: Word) -> str:
     if not count:
         return "0 B"
     text = terminal.size(count)
     unit = text.lstrip("0123456789.e+")
-    return f"+{text[: -len(unit)]} {unit}"
+    return f"{text[: -len(unit)]} {unit} {word}"
 
 
 def timeline(entries: Sequence[Entry], head: str) -> Timeline:
@@ -137,13 +137,13 @@ def _line(by_id: dict[str, Entry], children: dict[str | None, list[Entry]], head
 
 
 def moved(gist: Gist) -> tuple[int, Word]:
-    """The bytes of a step, and their word: sent by a pull, stored by a commit, copied up, or written."""
+    """The bytes of a step, and their word: content sent by a pull or stored by a commit, files copied up or written."""
     if gist.sent:
         return gist.sent, "sent"
     if gist.stored:
         return gist.stored, "stored"
     if gist.copied:
-        return gist.copied + gist.written, "copied"
+        return gist.copied, "copied"
     return gist.written, "written" if gist.written else ""
 
 
@@ -166,6 +166,16 @@ def label(argv: Sequence[str], gist: Gist) -> str:
             return f"remove {posixpath.basename(path)}"
         case facts.FileCreated(path=path):
             return f"add {posixpath.basename(path)}"
+        case facts.ContainerRemoved(name=name):
+            return f"rm {name}"
+        case facts.ImageUntagged(reference=reference):
+            return f"rmi {_short(reference)}"
+        case facts.ImageTagged(reference=reference):
+            return f"tag {_short(reference)}"
+        case facts.ContainerStarted(name=name):
+            return f"start {name}"
+        case facts.ContainerStopped(name=name):
+            return f"stop {name}"
     if not argv:
         return "empty"
     return argv[0] if len(argv) == 1 else f"{argv[0]} {_short(argv[-1])}"[:24]

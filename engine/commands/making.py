@@ -8,13 +8,14 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from engine import events as facts
+from engine import reference as references
 from engine import terminal
 from engine.commands import pulling
 from engine.commands.verb import Fetched, Moved, Verb, daemon_error, image, reference
 from engine.context import Context, Outcome
-from engine.errors import CommandError
+from engine.errors import CommandError, EngineError
 from engine.events import Event
-from engine.host import Container, Host
+from engine.host import Container, Host, ImageRecord
 from engine.options import Flag, Options, Usage
 from engine.reference import Reference
 from engine.spec import Platform
@@ -79,7 +80,7 @@ def create(
     run = context.images[record.manifest].config.run
     made = Container(
         id=context.ids(),
-        name=_name(host, options.value("name"), wanted, host.tags(record.id)),
+        name=_name(host, options.value("name"), wanted, record),
         image=record.id,
         manifest=record.manifest,
         requested=wanted,
@@ -95,8 +96,8 @@ def create(
     return host.with_container(made), events, made
 
 
-def _name(host: Host, asked: str, wanted: str, tags: list[str]) -> str:
-    """The asked name, checked; or the repository's last part and the lowest free number: ``web-1``."""
+def _name(host: Host, asked: str, wanted: str, record: ImageRecord) -> str:
+    """The asked name, checked; or the repository's last part, as typed, and the lowest free number: ``web-1``."""
     taken = {other.name: other for other in host.containers.values()}
     if asked:
         asked = asked.removeprefix("/")
@@ -108,9 +109,19 @@ def _name(host: Host, asked: str, wanted: str, tags: list[str]) -> str:
                 "You have to remove (or rename) that container to be able to reuse that name."
             )
         return asked
-    title = (tags[0] if tags else wanted).partition("@")[0].rpartition("/")[2].partition(":")[0]
+    typed = wanted if _is_name(host, wanted) else next(iter(host.called(record.id)), wanted)
+    title = typed.partition("@")[0].rpartition("/")[2].partition(":")[0]
     title = re.sub(r"[^a-zA-Z0-9_.-]", "-", title).strip("-._") or "container"
     return next(name for n in range(1, len(taken) + 2) if (name := f"{title}-{n}") not in taken)
+
+
+def _is_name(host: Host, wanted: str) -> bool:
+    """Whether an image was asked for by one of its names, rather than by its id."""
+    try:
+        asked = references.parse(wanted).tagged()
+    except EngineError:
+        return False
+    return bool(asked.digest) or asked.familiar in host.references
 
 
 def environment(own: tuple[str, ...], lower: tuple[str, ...]) -> tuple[str, ...]:

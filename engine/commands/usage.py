@@ -16,7 +16,7 @@ from engine import events as facts
 from engine import host as hosts
 from engine import terminal
 from engine.commands import imaging, listing
-from engine.commands.verb import Fetched, Verb
+from engine.commands.verb import Moved, Verb
 from engine.context import Context, Outcome
 from engine.digest import Digest
 from engine.host import Container, Host, ImageRecord
@@ -58,7 +58,7 @@ class _Image:
     containers: int
 
 
-def _do_df(context: Context, host: Host, options: Options, _fetched: Fetched | None) -> Outcome:
+def _do_df(context: Context, host: Host, options: Options, _moved: Moved | None) -> Outcome:
     images = _images(context, host)
     containers = tuple(reversed([*host.containers.values()]))
     template = options.value("format")

@@ -90,8 +90,9 @@ class Kitchen:
 class Gist(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the events of a command come to, small enough to be read of all states at once.
 
-    `what` is the first event that brought or changed an image, a container or a file. Bytes: `sent` by registries,
-    `stored` in new layers, `copied` up and `written` to files.
+    `what` is the first event that brought or changed an image, a container or a file; of a tree that was removed, the
+    removal of its root; else the first that took something away or only named, started or stopped it. Bytes: `sent`
+    by registries, `stored` in new layers, `copied` up and `written` to files.
     """
 
     what: AnyEvent | None = None
@@ -114,16 +115,40 @@ _TELLING: Final = (
 )
 
 
+_ELSE: Final = (
+    (facts.ContainerRemoved,),
+    (
+        facts.ImageLoaded,
+        facts.ImageTagged,
+        facts.ImageUntagged,
+        facts.ImageDeleted,
+        facts.ContainerStarted,
+        facts.ContainerStopped,
+    ),
+)
+"""What tells of a command that did nothing of that, in the order of what matters: `rm -f` stops what it removes."""
+
+
 def gist(events: Sequence[Event]) -> Gist:
-    """The gist of a command's events. A directory that is copied up comes along with something else."""
-    telling = (event for event in events if isinstance(event, _TELLING))
+    """The gist of a command's events."""
     return Gist(
-        what=next((e for e in telling if not (isinstance(e, facts.FileCopiedUp) and e.kind == "dir")), None),
+        what=_what(events),
         sent=sum(event.sent for event in events if isinstance(event, facts.ImagePulled)),
         stored=sum(event.size for event in events if isinstance(event, facts.LayerCommitted)),
         copied=sum(event.size for event in events if isinstance(event, facts.FileCopiedUp)),
         written=sum(event.written for event in events if isinstance(event, facts.FileWritten)),
     )
+
+
+def _what(events: Sequence[Event]) -> AnyEvent | None:
+    """A directory that is copied up comes along with something else, what lay in a removed one along with that."""
+    telling = (event for event in events if isinstance(event, _TELLING))
+    first = next((e for e in telling if not (isinstance(e, facts.FileCopiedUp) and e.kind == "dir")), None)
+    if isinstance(first, facts.PathWhitedOut | facts.PathRemoved):
+        for event in events:
+            if isinstance(event, facts.PathWhitedOut | facts.PathRemoved) and first.path.startswith(f"{event.path}/"):
+                first = event
+    return first or next((event for kinds in _ELSE for event in events if isinstance(event, kinds)), None)
 
 
 @dataclass(frozen=True, slots=True)

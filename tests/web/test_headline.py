@@ -28,19 +28,42 @@ PARENT = facts.FileCopiedUp(container=C, path="/pizza", kind="dir", size=0, laye
 WRITTEN = facts.FileWritten(container=C, path="/pizza/slice-3/crust", written=11, size=65547)
 NEW = facts.FileCreated(container=C, path="/pizza/slice-3/jalapenos", kind="file")
 HIDDEN = facts.PathWhitedOut(container=C, path="/pizza/slice-1/pepperoni", kind="file", size=3000, layer=3)
+STARTED = facts.ContainerStarted(container=C, name="pizza-1")
 MADE = facts.ContainerCreated(container=C, name="pizza-1", image=D)
 COMMITTED = facts.ImageCommitted(container=C, image=D, reference="mine:latest")
 STORED = facts.LayerCommitted(container=C, digest=D, diff_id=D, size=20_000, unpacked=65_600)
 
 
+def ended(code: int = 0) -> Event:
+    return facts.ContainerStopped(container=C, name="pizza-1", exit_code=code)
+
+
+def gone(unpacked: int) -> Event:
+    return facts.ContainerRemoved(container=C, name="pizza-1", unpacked=unpacked)
+
+
 @pytest.mark.parametrize(
     ("events", "sentence"),
     [
-        ([REUSED] * 3 + [LAYER, pulled()], "Three layers already here. Only one layer travelled: 24 kB."),
+        (
+            [REUSED] * 3 + [facts.LayerPulled(digest=D, diff_id=D, size=5_110, unpacked=9_000), pulled(sent=8_300)],
+            "Three layers already here. Only one layer travelled: 5.11 kB, and 3.19 kB of papers.",
+        ),
+        ([REUSED] * 3 + [pulled(sent=900)], "Every layer already here. Pepperoni cost 900 bytes of papers, sent."),
         ([LAYER] * 3 + [pulled(sent=250_000)], "Pepperoni arrived: three layers, 250 kB sent."),
         ([LAYER] * 100 + [pulled()], "Pepperoni arrived: one hundred layers, 24 kB sent."),
         ([pulled(fresh=False, sent=900)], "Pepperoni is up to date. Only its manifest was sent: 900 bytes."),
-        ([MADE], "pizza-1 is open, and nothing was copied."),
+        ([MADE, STARTED], "pizza-1 is open, and nothing was copied."),
+        ([MADE], "pizza-1 is made, not started, and nothing was copied."),
+        ([MADE, STARTED, ended()], "pizza-1 ran and ended. Nothing was copied."),
+        ([MADE, STARTED, ended(3)], "pizza-1 ran and ended with code 3. Nothing was copied."),
+        ([MADE, STARTED, ended(), gone(0)], "pizza-1 ran, ended and is gone again. Nothing was copied."),
+        (
+            [MADE, STARTED, PARENT, COPIED, WRITTEN, ended(), gone(65_547)],
+            "pizza-1 ran, ended and is gone again, its 65.5 kB with it.",
+        ),
+        ([STARTED, ended()], "pizza-1 ran again and ended. Its changes stay in it."),
+        ([STARTED], "pizza-1 is open again, as it was left."),
         ([PARENT, COPIED, WRITTEN], "You changed 11 bytes. The whole 65.5 kB crust file was copied up."),
         ([PARENT, NEW], "You added jalapenos: 0 bytes. New files copy nothing."),
         ([PARENT, HIDDEN], "A whiteout hides pepperoni. Its 3 kB stay in layer 4."),

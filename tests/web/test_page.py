@@ -159,9 +159,26 @@ def test_a_step_shows_the_bytes_that_its_events_moved(box: Journal) -> None:
     do(box, "commit box mine")
     steps = timeline(box.entries("k"), box.head("k").id).steps
     assert [step.word for step in steps] == ["", "sent", "", "copied", "stored"]
-    assert steps[3].bytes == 65536 + 4
-    assert steps[3].amount == "+65.5 kB"
-    assert steps[2].amount == "0 B"
+    assert steps[3].bytes == 65536
+    assert steps[1].amount.endswith(" kB sent")
+    assert [step.amount for step in steps[2:4]] == ["0 B", "65.5 kB copied"]
+    assert steps[4].amount.endswith(" kB stored")
+
+
+@pytest.mark.parametrize(
+    ("line", "label"),
+    [
+        ("exec box rm -rf /pizza", "remove pizza"),
+        ("exec box sh -c 'mkdir -p /a/b; rm -r /a /pizza/slice-1'", "add a"),
+        ("rm -f box nope", "rm box"),
+        ("stop nope box", "stop box"),
+        ("tag pizza/pepperoni mine", "tag mine"),
+        ("rmi -f nope pizza/pepperoni", "rmi pepperoni"),
+    ],
+)
+def test_a_step_is_called_by_what_happened_not_by_what_was_typed(box: Journal, line: str, label: str) -> None:
+    box.do("k", shlex.split(line))
+    assert timeline(box.entries("k"), box.head("k").id).steps[-1].label == label
 
 
 # completion
