@@ -101,12 +101,16 @@ def _forced(host: Host, record: ImageRecord, shown: str) -> tuple[Order, ...]:
 def for_container(context: Context, host: Host, container: Container, directory: str) -> tuple[Group, ...]:
     """What can be done to the chosen slice, to what changed, and to the container."""
     name = shlex.quote(container.name)
+    files = Merged(context.images.stack(container.manifest), context.upper(container), context.blobs)
+    running = container.status == "running"
+    missing = [path for path in dict.fromkeys((container.workdir, directory)) if not _is_directory(files, path)]
+    look = Order("What is on the slice", f"docker exec {name} ls -l {shlex.quote(directory)}", "u-eye")
     changes = Group(
         Order("See the changes", f"docker diff {name}", "u-search"),
         "looks",
         (
             Order("Its size", "docker ps -a -s", "u-layers"),
-            Order("What is on the slice", f"docker exec {name} ls -l {shlex.quote(directory)}", "u-eye"),
+            *((look,) if running and not missing else ()),
             Order("Inspect it", f"docker inspect {name}", "u-info"),
         ),
     )
@@ -121,9 +125,20 @@ def for_container(context: Context, host: Host, container: Container, directory:
         "its life",
         _life(container, name, fresh_name(host)),
     )
-    if container.status != "running":
+    if not running:
         return (Group(Order("Start it", f"docker start {name}", "u-play", main=True)), changes, keep)
-    return (*_slice(context, container, name, directory), changes, keep)
+    if missing:
+        return (*_again(files, container, missing), changes, keep)
+    return (*_slice(files, container, name, directory), changes, keep)
+
+
+def _again(files: Merged, container: Container, missing: Sequence[str]) -> Iterable[Group]:
+    """The way back where the slice's directory is gone, or the one that commands run in, without which none does."""
+    if any(files.lexists(_inside(path)) for path in missing):
+        return
+    paths = " ".join(map(shlex.quote, missing))
+    command = f"docker exec -w / {shlex.quote(container.name)} mkdir -p {paths}"
+    yield Group(Order("Make its directory again", command, "u-redo"))
 
 
 def _life(container: Container, name: str, fresh: str) -> tuple[Order, ...]:
@@ -136,9 +151,9 @@ def _life(container: Container, name: str, fresh: str) -> tuple[Order, ...]:
     )
 
 
-def _slice(context: Context, container: Container, name: str, directory: str) -> Iterable[Group]:
+def _slice(files: Merged, container: Container, name: str, directory: str) -> Iterable[Group]:
     """Add, change, take off: three groups for the slice in front."""
-    there = _names(context, container, directory)
+    there = _names(files, directory)
     adds = [_add(name, directory, topping) for topping in TOPPINGS if topping not in there]
     if adds:
         yield Group(adds[0], "other toppings", tuple(adds[1:]))
@@ -190,10 +205,22 @@ def _quoted(script: str) -> str:
     return f'"{script}"' if "'" in script and not set(script) & set('"$`\\!') else shlex.quote(script)
 
 
-def _names(context: Context, container: Container, directory: str) -> list[str]:
+def _is_directory(files: Merged, path: str) -> bool:
+    """Whether it is one, the root by whatever name included."""
+    try:
+        return not _inside(path) or files.stat(_inside(path)).kind == "dir"
+    except FileError:
+        return False
+
+
+def _inside(path: str) -> bytes:
+    """A path as the engine names it."""
+    return path.strip("/").encode("utf-8", "surrogateescape")
+
+
+def _names(files: Merged, directory: str) -> list[str]:
     """The plain files of a directory as text; names that are no text cannot be typed and are left out."""
-    files = Merged(context.images.stack(container.manifest), context.upper(container), context.blobs)
-    inside = directory.strip("/").encode("utf-8", "surrogateescape")
+    inside = _inside(directory)
     try:
         names = files.listdir(inside)[: _FILES * 4]
         plain = [name for name in names if files.lstat(inside + b"/" + name if inside else name).kind == "file"]

@@ -16,6 +16,7 @@ from menu import LAYOUT
 from web import completion, menu, orders, scene, welcome
 from web.glossary import PARTS
 from web.markup import colours
+from web.pizza import picture
 from web.scene import Looking
 from web.slide import slide
 from web.timeline import timeline
@@ -132,6 +133,46 @@ def test_an_address_that_makes_no_sense_is_as_if_it_were_not_there(words: dict[s
 def test_an_address_reads_back() -> None:
     looking = Looking("box", "pizza/cheese:latest", 5, 2)
     assert Looking.read(looking.words) == looking
+
+
+def test_where_the_slice_is_gone_only_what_works_is_offered(box: Journal) -> None:
+    do(box, "exec box rm -rf /pizza")
+    offered = groups(box)
+    assert not [order.label for order in offered if order.label.startswith(("Add", "Pick", "Dip", "What is on"))]
+    again = next(order for order in offered if order.label == "Make its directory again")
+    before = box.head("k").number
+    for order in offered:
+        box.jump("k", str(before))
+        do(box, order.command)
+    box.jump("k", str(before))
+    do(box, again.command)
+    do(box, next(order.command for order in groups(box) if order.label == "Add jalapeños"))
+
+
+def test_what_is_on_the_slice_is_not_asked_of_a_container_that_is_closed(box: Journal) -> None:
+    do(box, "stop box")
+    assert "What is on the slice" not in [order.label for order in groups(box)]
+
+
+def test_of_a_whole_tree_that_is_gone_the_tupperware_holds_one_whiteout(box: Journal) -> None:
+    do(box, "exec box rm -rf /pizza")
+    host = box.head("k").host
+    subject = scene.subject_of(box.context, host, "box")
+    tub = picture(subject, scene.blobs_of(box.context, host)).tub
+    assert tub
+    assert [(bead.path, bead.state) for bead in tub.beads] == [("/pizza", "whiteout")]
+    assert "pizza (a napkin over the one below)" in tub.says
+    assert {place.files for place in picture(subject, []).places} == {0}
+
+
+def test_a_box_and_a_container_are_called_by_the_first_name_of_their_image(box: Journal) -> None:
+    do(box, "tag pizza/pepperoni a.b-c/long/really-it-does:1")
+    do(box, "run -d pizza/pepperoni")
+    do(box, f"run -d {next(iter(box.head('k').host.images))}")
+    do(box, "run -d a.b-c/long/really-it-does:1")
+    host = box.head("k").host
+    assert [one.name for one in host.containers.values()] == ["box", "pepperoni-1", "pepperoni-2", "really-it-does-1"]
+    assert {blob.users[0] for blob in scene.blobs_of(box.context, host)} == {"pizza/pepperoni:latest"}
 
 
 # time

@@ -74,7 +74,7 @@ def tub(subject: Subject, table: Table) -> Tub:
     rim, floor, y = _TUB
     _, lying = table.disc(None)
     part = table.slices[table.chosen - 1]
-    beads = table.beads(part, None) if table.named(part) else _upper_beads(table)
+    beads = table.sweepers(part) or (table.beads(part, None) if table.named(part) else _upper_beads(table))
     bead = min(beads, key=lambda b: STRENGTH.index(b.state), default=None)
     files = "" if len(beads) <= 2 else counted(len(beads), "file")
     at = floor - 9 + PIN.y * TILT

@@ -121,6 +121,17 @@ class Sliced:
                 out.append(Bead(name.decode("utf-8", "replace"), path, state, layer))
         return out
 
+    def sweepers(self, part: Slice) -> list[Bead]:
+        """The upper's own whiteouts that hide the slice's directory, where nothing new stands in it."""
+        if part.directory is None or self.above[part.number]:
+            return []
+        gone = [path for path, node in (self.subject.upper or {}).items() if node.kind == "whiteout"]
+        return [
+            Bead(path.rsplit(b"/", 1)[-1].decode("utf-8", "replace"), display(path), "whiteout", None)
+            for path in gone
+            if covers(path, part.directory)
+        ]
+
     def places(self, href: Callable[[int], str]) -> tuple[Place, ...]:
         """The eight slices as controls."""
         out = []
@@ -157,9 +168,10 @@ class Sliced:
 
     def count(self, part: Slice) -> int:
         """Files that one sees in the slice."""
-        total = part.files
+        swept = part.number in self.swept
+        total = 0 if swept else part.files
         for path, node in self.above[part.number].items():
-            below = self.subject.union.lookup(path)
+            below = None if swept else self.subject.union.lookup(path)
             total += (node.kind not in ("whiteout", "dir")) - (below is not None and below.entry.kind != "dir")
         return max(0, total)
 
