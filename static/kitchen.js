@@ -294,7 +294,15 @@
     else if (field && focused === "command") field.value = "";
   });
   const faded = (log) => log.classList.toggle("scrolled", log.scrollTop > 0);  // above is more
-  function settle() { const log = $("#log"); if (log) { log.scrollTop = log.scrollHeight; faded(log); } }
+  // The last command from its own line on, however much it printed; what is shorter stands at the bottom.
+  function settle() {
+    const log = $("#log"), last = log?.lastElementChild;
+    if (!last) return;
+    const line = last.getBoundingClientRect().top - log.getBoundingClientRect().top + log.scrollTop;
+    log.scrollTop = Math.max(0, line - (last.previousElementSibling ? 16 : 0));  // below where the log fades
+    log.scrollLeft = 0;
+    faded(log);
+  }
   document.addEventListener("scroll", (event) => { if (event.target.id === "log") faded(event.target); }, true);
   settle();
 })();

@@ -458,11 +458,11 @@ def _wants_fragment() -> bool:
 def _page(shown: State, *, mine: bool = False, past: bool = False, moved: Moved = "") -> AnyResponse:
     """A kitchen's page, or its fragment alone; to its owner (`mine`) with forms and its key."""
     shop = _shop()
-    lines = () if past else shop.terminals.lines(shown.kitchen)
+    lines = None if past else shop.terminals.lines(shown.kitchen)
     fresh = lines[-1].made if lines and moved == "forward" else ()
     drawn = _drawn(shown, settle(shown.host, _looking_after(), fresh), writable=mine)
     under_way = None if past else shop.deliveries.of(shown.kitchen)
-    seen = view(shown, drawn, _time(shown, drawn), lines, past=past, moved=moved, delivery=under_way)
+    seen = view(shown, drawn, _time(shown, drawn, onward=not past), lines, past=past, moved=moved, delivery=under_way)
     template = "_kitchen.html" if _wants_fragment() else "kitchen.html"
     key = request.cookies.get(cookie_name(shown.kitchen)) if mine else None
     response = make_response(render_template(template, view=seen, key=key))
@@ -486,12 +486,15 @@ def _drawn(shown: State, looking: Looking, *, writable: bool) -> Drawn:
     return shop.drawn.get((shown.id, looking, writable), draw)
 
 
-def _time(shown: State, drawn: Drawn) -> Markup:
-    """The scrubber of a kitchen that stands on `shown`, whose moves leave the eye where it is."""
+def _time(shown: State, drawn: Drawn, *, onward: bool) -> Markup:
+    """The scrubber of a kitchen that stands on `shown`, whose moves leave the eye where it is; `onward`, with the
+    states that redo leads to, and else with those alone that led there."""
     entries = _shop().journal.entries(shown.kitchen)
 
     def draw() -> Markup:
+        line = timeline(entries, shown.id, onward=onward)
         words = {"kitchen": shown.kitchen, "looking": drawn.looking, "writable": drawn.writable}
-        return Markup(render_template("_time.html", timeline=timeline(entries, shown.id), **words))  # noqa: S704
+        return Markup(render_template("_time.html", timeline=line, **words))  # noqa: S704
 
-    return _shop().times.get((shown.id, entries[0].id, entries[-1].id, drawn.looking, drawn.writable), draw)
+    newest = entries[-1].id if onward else ""
+    return _shop().times.get((shown.id, entries[0].id, newest, drawn.looking, drawn.writable), draw)

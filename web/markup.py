@@ -11,6 +11,7 @@ from jinja2.compiler import CodeGenerator, Frame
 from markupsafe import Markup, escape
 
 _CHANGE: Final = re.compile(r"^([ACD]) (/.*)$")
+_HEADING: Final = re.compile(r"^[A-Z][A-Z ]*[A-Z](?: {3,}[A-Z][A-Z ]*[A-Z])+ *$", re.MULTILINE)
 _LAYER: Final = re.compile(r"^([0-9a-f]{12}): (Already exists|Pull complete)$")
 
 
@@ -19,6 +20,11 @@ def colours(text: str) -> Markup:
     """Terminal output, its A, C and D, its "Already exists" and "Pull complete" marked; all else as it is."""
     text = legible(text)
     return Markup("\n").join(_line(line) for line in text.rstrip("\n").split("\n")) + (Markup("\n") if text else "")
+
+
+def is_table(text: str) -> bool:
+    """Whether docker printed a table, whose columns make no sense once its lines are wrapped."""
+    return bool(_HEADING.search(text))
 
 
 def _line(line: str) -> Markup:
@@ -66,5 +72,5 @@ class Escaping(CodeGenerator):
             self.write(f"environment.plain({finalize.src or ''}")
 
 
-FILTERS: Final = {"colours": colours, "trim_docker": without_docker}
+FILTERS: Final = {"colours": colours, "is_table": is_table, "trim_docker": without_docker}
 """What templates use of this."""

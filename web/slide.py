@@ -40,6 +40,9 @@ def slide(page: str, sheets: Iterable[str], css: str, theme: Theme = "light") ->
     defs.extend(_used([art, style], parts))
     group = ET.SubElement(root, f"{{{_SVG}}}g", {"class": "art"})
     group.extend(list(art))
+    for parent in [*root.iter()]:
+        for mark in [child for child in parent if child.attrib.get("class", "").startswith("what-is")]:
+            parent.remove(mark)  # its answer stands on the page alone
     for link in [element for element in root.iter(f"{{{_SVG}}}a") if "href" in element.attrib]:
         del link.attrib["href"]
     ET.register_namespace("", _SVG)

@@ -74,13 +74,13 @@ def _amount(count: int, word: Word) -> str:
     return f"{text[: -len(unit)]} {unit} {word}"
 
 
-def timeline(entries: Sequence[Entry], head: str) -> Timeline:
-    """The line through `head` among the kept states of one kitchen."""
+def timeline(entries: Sequence[Entry], head: str, *, onward: bool = True) -> Timeline:
+    """The line through `head` among the kept states of one kitchen; unless `onward`, it ends there."""
     by_id = {entry.id: entry for entry in entries}
     children: dict[str | None, list[Entry]] = {}
     for entry in entries:
         children.setdefault(entry.parent if entry.parent in by_id else None, []).append(entry)
-    line = _line(by_id, children, head)
+    line = _line(by_id, children if onward else {}, head)
     now = next(n for n, entry in enumerate(line) if entry.id == head)
     first = max(0, min(now - NAMED // 2, len(line) - NAMED))
     steps = []
@@ -101,7 +101,8 @@ def timeline(entries: Sequence[Entry], head: str) -> Timeline:
                 when="past" if n < now else "now" if n == now else "undone",
                 named=first <= n < first + NAMED,
                 branches=tuple(
-                    Branch(one.id, one.number, _told(one).label, _amount(_told(one).bytes)) for one in others
+                    Branch(one.id, one.number, _told(one).label, _amount(_told(one).bytes, _told(one).word))
+                    for one in others
                 ),
             )
         )

@@ -6,6 +6,7 @@ gets what was drawn the first time. A `KitchenView` is the whole page: the drawn
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -30,8 +31,10 @@ from web.state import Ledger
 from web.terminals import Line, line
 
 Moved = Literal["", "forward", "back"]
-_REFUSED: Final = 110
-"""Characters of a refusal that the headline shows; the terminal has it whole."""
+_REFUSED: Final = 170
+"""Characters of a refusal that the headline shows, in two lines; the terminal has it whole."""
+_LEAD: Final = re.compile(r"^(?:docker: )?(?:Error response from daemon: |Error: )?")
+_ID: Final = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,13 +210,20 @@ def _headline(shown: State, drawn: Drawn, lines: Sequence[Line], told: Sentence)
     if lines:
         last = lines[-1]
         if last.status and last.err.strip() and not last.changed:
-            return (Piece("Not done: ", "cost"), Piece(terminal.ellipsis(last.err.strip().splitlines()[0], _REFUSED)))
+            return (Piece("Not done: ", "cost"), Piece(_reason(last.err)))
         told = told or last.told
     if told := told or drawn.said:
         return told
     if not shown.host.images:
         return (Piece("Your kitchen is empty. "), Piece("Pull your first pizza", "did"), Piece("."))
     return (Piece("This is where you stand."),)
+
+
+def _reason(said: str) -> str:
+    """Why a command was refused, from what it said: without whose words they are, and ids as short as docker's."""
+    lines = [line for line in said.splitlines() if line.strip()]
+    told = next((line for line in lines if not line.startswith("Unable to find image ")), lines[0])
+    return terminal.ellipsis(_ID.sub(r"\1", _LEAD.sub("", told)), _REFUSED)
 
 
 def _told(shown: State) -> tuple[Line, ...]:

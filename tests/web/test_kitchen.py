@@ -75,6 +75,31 @@ def test_a_refused_command_shows_dockers_words_and_its_exit_code(visitor: Visito
     assert visitor.said().status == 1
 
 
+def test_the_headline_of_a_refusal_gives_the_reason_and_not_who_says_it(visitor: Visitor) -> None:
+    for line, reason in (
+        (
+            "docker run pizza/nothing",
+            "manifest for pizza/nothing:latest not found: manifest unknown: manifest unknown.",
+        ),
+        ("docker rmi nope", "No such image: nope"),
+    ):
+        visitor.type(line)
+        told = re.search(r'<h1 id="headline"[^>]*>(.*?)</h1>', visitor.look())
+        assert told
+        assert re.sub("<[^>]*>", "", told[1]) == f"Not done: {reason}"
+
+
+def test_where_one_can_only_look_the_page_says_so(visitor: Visitor) -> None:
+    visitor.type("docker pull pizza/cheese")
+    state = json.loads(visitor.state())["states"]
+    first, pulled = (visitor.get(f"/s/{one['id']}").text for one in state)
+    assert "Here you can only look." in first
+    assert "<kbd>$ docker pull pizza/cheese</kbd>" in pulled
+    for page in (first, pulled):
+        assert "Type docker commands" not in page
+        assert "pointer" not in page.partition('id="what"')[0]
+
+
 def test_an_open_quote_is_told(visitor: Visitor) -> None:
     visitor.type("docker exec pizza-1 sh -c 'echo")
     assert "No closing quotation: is a quote left open?" in visitor.said().text

@@ -15,7 +15,7 @@ from engine.journal import Journal
 from menu import LAYOUT
 from web import completion, menu, orders, scene, welcome
 from web.glossary import PARTS
-from web.markup import colours
+from web.markup import colours, is_table
 from web.pizza import picture
 from web.scene import Looking
 from web.slide import slide
@@ -222,6 +222,14 @@ def test_a_step_is_called_by_what_happened_not_by_what_was_typed(box: Journal, l
     assert timeline(box.entries("k"), box.head("k").id).steps[-1].label == label
 
 
+def test_a_state_shown_by_its_own_address_tells_only_what_led_there(box: Journal) -> None:
+    do(box, "exec box touch /new")
+    entries = box.entries("k")
+    assert len(timeline(entries, entries[1].id).steps) == 4
+    line = timeline(entries, entries[1].id, onward=False)
+    assert [step.id for step in line.steps] == [entry.id for entry in entries[:2]]
+
+
 # completion
 
 
@@ -305,13 +313,21 @@ def test_terminal_output_is_coloured_and_escaped() -> None:
     assert str(colours("<script>")) == "&lt;script&gt;\n"
 
 
+def test_a_table_is_known_by_its_headings(box: Journal) -> None:
+    for line in ("images", "ps -a", "history pizza/pepperoni", "system df", "system df -v"):
+        assert is_table(box.do("k", line.split()).out), line
+    for line in ("images -q", "exec box cat /pizza/slice-1/sauce", "exec box help", "diff box", "pull pizza/cheese"):
+        assert not is_table(box.do("k", line.split()).out), line
+
+
 # slides, and the front page
 
 
 def test_a_slide_is_whole_in_itself() -> None:
     page = (
         '<section><svg class="art" viewBox="0 0 10 10" aria-label="says"><use href="#a"/>'
-        '<g fill="url(#g)"><a href="?x"><text>t</text></a></g></svg></section>'
+        '<g fill="url(#g)"><a href="?x"><text>t</text></a><a class="what-is beside" href="#what-pie"/>'
+        "</g></svg></section>"
     )
     symbols = '<symbol id="a"><use href="#b"/></symbol><g id="b"/><g id="unused"/><linearGradient id="g"/>'
     sheet = f"<svg><defs>{symbols}</defs></svg>"
@@ -325,6 +341,7 @@ def test_a_slide_is_whole_in_itself() -> None:
         assert f"fill: {colour}" in made
         assert "@media" not in made
         assert "?x" not in made
+        assert "what-is" not in made
 
 
 def test_the_front_page_s_picture_is_a_real_kitchen_that_nobody_owns(journal: Journal, tmp_path: Path) -> None:
