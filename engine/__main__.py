@@ -23,7 +23,7 @@ from engine.credentials import Credentials
 from engine.digest import Digest
 from engine.errors import CommandError, EngineError
 from engine.events import Event, Progress
-from engine.journal import JOURNAL_VERBS, Journal, help_text
+from engine.journal import JOURNAL_VERBS, Journal, help_text, is_kept
 from engine.network import Network
 
 KITCHEN: Final = "local"
@@ -161,7 +161,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(asked: argparse.Namespace, bars: Bars | None) -> int:
     verb = JOURNAL_VERBS.get(asked.command[0])
-    if verb and not Journal.is_kept(asked.data):
+    if verb and not is_kept(asked.data):
         if "--help" in asked.command:
             return _said(verb.usage.help(), "", 0)
         name = verb.usage.name

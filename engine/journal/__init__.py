@@ -17,7 +17,7 @@ kitchen are kept: a new one lets the oldest go.
 """
 
 from engine.commands import moves_blobs
-from engine.journal.journal import KEEP, QUOTA, Journal
+from engine.journal.journal import KEEP, QUOTA, Journal, is_kept
 from engine.journal.values import (
     Done,
     Entry,
@@ -51,6 +51,7 @@ __all__ = [
     "State",
     "StateUnknown",
     "help_text",
+    "is_kept",
     "moves_blobs",
     "typed",
 ]

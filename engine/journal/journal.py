@@ -59,6 +59,11 @@ _POLL: Final = 0.01
 """Seconds between two looks at a lock that somebody else holds."""
 
 
+def is_kept(data: Path) -> bool:
+    """Whether a journal is kept in this directory; to open one makes it."""
+    return (data / _FILE).is_file()
+
+
 class Journal:
     """All kitchens of one data directory. Its methods may be called from several threads and processes."""
 
@@ -100,11 +105,6 @@ class Journal:
         self._turns.mkdir(exist_ok=True)
         self._locks: Recent[str, FileLock] = Recent(256)
         self._secrets: Recent[str, str] = Recent(1024)
-
-    @staticmethod
-    def is_kept(data: Path) -> bool:
-        """Whether a journal is kept in this directory; opening one makes it."""
-        return (data / _FILE).is_file()
 
     def close(self) -> None:
         """Close every connection; the journal is not used again."""
