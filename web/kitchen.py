@@ -210,7 +210,7 @@ def show_counter(kitchen: str) -> AnyResponse:
         head,
         desk.registry,
         server=Server(request.scheme, request.host),
-        lines=shop.terminals.lines(kitchen),
+        lines=shop.terminals.lines(kitchen) or (),
         password=desk.tokens.password(kitchen) if mine else "",
         chosen=request.args.get("image", ""),
         delivery=shop.deliveries.of(kitchen),
