@@ -167,7 +167,9 @@ def view(
         state=shown,
         past=past,
         drawn=drawn,
-        headline=_on_its_way(delivery) if delivery else _headline(shown, drawn, lines or (), () if moved else drawn.told),
+        headline=_on_its_way(delivery)
+        if delivery
+        else _headline(shown, drawn, lines or (), () if moved else drawn.told),
         moved=moved,
         lines=_told(shown) if lines is None else tuple(lines),
         time=time,
