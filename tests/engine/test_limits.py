@@ -27,8 +27,8 @@ from engine.__main__ import KITCHEN
 from engine.errors import CommandError, EngineError, LimitExceeded
 from engine.journal import Journal
 from engine.ocilayout import Layout
-from engine.registry import Registry, Request, Response
-from engine.remote import InProcess, Remote
+from engine.registry import NOBODY, Caller, Registry, Request, Response
+from engine.remote import InProcess
 from menu import LAYOUT
 from tests.engine.confined import ROOT, Confined, Ended
 from tests.engine.oci import Builder, Json, digest_of, tarball, zipped
@@ -357,8 +357,8 @@ class Hostile(Registry):
         self._path, self._twist = path, answer
         self.sent = 0
 
-    def handle(self, request: Request) -> Response:
-        response = super().handle(request)
+    def handle(self, request: Request, caller: Caller = NOBODY) -> Response:
+        response = super().handle(request, caller)
         if self._path not in request.path:
             return response
         response = self._twist(response)
@@ -422,8 +422,7 @@ def test_a_registry_that_lies_is_believed_in_nothing(
     path = path.replace("sha256:LAYER", manifest["layers"][1]["digest"])
     path = path.replace("sha256:CONFIG", manifest["config"]["digest"])
     registry = Hostile(layout.path, path, answer)
-    with closing(Journal(tmp_path / "data")) as journal:
-        journal.context = replace(journal.context, registry=lambda _: Remote(InProcess(registry)))
+    with closing(Journal(tmp_path / "data", own=lambda *_: InProcess(registry))) as journal:
         journal.create(KITCHEN)
         with pytest.raises(CommandError) as caught:
             journal.do(KITCHEN, ["pull", "evil/pizza"])

@@ -22,7 +22,7 @@ from engine.events import OUTSIDE, Event
 from engine.journal import Done, Journal
 from engine.network import Network, Patience
 from engine.ocilayout import Layout
-from engine.registry import Registry, Request, Response
+from engine.registry import NOBODY, Caller, Registry, Request, Response
 from engine.remote import InProcess, Transport
 from menu import LAYOUT
 from tests import peers
@@ -330,7 +330,7 @@ class Refusing(Registry):
     def __init__(self, *, upload: Callable[[Request], Response | None] = lambda _: None) -> None:
         self.said, self.took = upload, 0
 
-    def handle(self, request: Request) -> Response:
+    def handle(self, request: Request, caller: Caller = NOBODY) -> Response:
         if (said := self.said(request)) is not None:
             return said
         match request.method:
