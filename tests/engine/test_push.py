@@ -17,7 +17,7 @@ from engine import events as facts
 from engine.__main__ import Files
 from engine.addresses import Addresses, public
 from engine.credentials import Account, Credentials
-from engine.errors import Cancelled, CommandError, EngineError
+from engine.errors import CommandError, EngineError
 from engine.events import OUTSIDE, Event
 from engine.journal import Done, Journal
 from engine.network import Network, Patience
@@ -406,7 +406,7 @@ def test_a_push_can_be_cancelled(tmp_path: Path) -> None:
     host = Host(tmp_path, own=lambda *_: InProcess(Refusing()))
     host("pull", "pizza/pepperoni")
     host("tag", "pizza/pepperoni", "shop.example/x")
-    with pytest.raises(Cancelled):
+    with pytest.raises(EngineError, match="cancelled"):
         host("push", "shop.example/x", progress=heard.append, cancelled=lambda: len(heard) > 6)
     host.journal.close()
 
