@@ -31,19 +31,20 @@ class Leases:
     @contextmanager
     def hold(self) -> Iterator[None]:
         """While a command runs."""
-        with self._mutex:
-            began = time.time()
-            if not self._running:
-                self._file.acquire()
-            self._running.append(began)
-            self._date()
-        try:
+        began = time.time()
+        try:  # all of it: an interrupt may come at any moment
+            with self._mutex:
+                if not self._running:
+                    self._file.acquire()
+                self._running.append(began)
+                self._date()
             yield
         finally:
             with self._mutex:
-                self._running.remove(began)
+                if began in self._running:
+                    self._running.remove(began)
                 self._date()
-                if not self._running:
+                if not self._running and self._file.is_locked:
                     with suppress(OSError):  # a system that minds leaves it to the next sweep
                         os.unlink(self._file.lock_file)
                     self._file.release()
