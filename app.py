@@ -35,11 +35,11 @@ from engine.ocilayout import Layout
 from engine.registry import Caller, Registry
 from engine.registry import Limits as Pushing
 from engine.remote import InProcess
-from web import kitchen, markup, menu, pizza, registry, serving
+from web import delivering, kitchen, markup, menu, pizza, registry, serving
 from web.compress import compress
 from web.deliveries import Deliveries
 from web.guard import Guard, Limits
-from web.kitchen import Shop
+from web.shop import Shop
 from web.terminals import Terminals
 from web.tokens import Tokens, key
 
@@ -111,6 +111,7 @@ def create_app(
     app.after_request(compress)
     shop.guard.watch(app)
     app.register_blueprint(kitchen.blueprint)
+    app.register_blueprint(delivering.blueprint)
     app.register_blueprint(registry.blueprint)
     app.register_error_handler(EngineError, _engine_error)
     app.register_error_handler(HTTPException, _http_error)

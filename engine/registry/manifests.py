@@ -72,8 +72,7 @@ def referrers(request: Request, found: Iterable[Referrer], artifact_type: str) -
 
 def _read(request: Request) -> bytes:
     """The request's body; `ManifestTooLarge`, as soon as that is known."""
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > MANIFEST_MAX:
+    if (request.length or 0) > MANIFEST_MAX:
         raise ManifestTooLarge(MANIFEST_MAX)
     data = bytearray()
     for chunk in request.body:

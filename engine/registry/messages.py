@@ -60,6 +60,12 @@ class Request:
             raise BadQuery(f"a query of more than {_FIELDS_MAX} fields") from error
         return {name: values[0] for name, values in found.items()}
 
+    @property
+    def length(self) -> int | None:
+        """How many bytes the body has, where the client says so in a number that can be one."""
+        said = self.headers.get("content-length", "")
+        return int(said) if said.isascii() and said.isdecimal() and len(said) < 20 else None
+
     def address(self, path: str) -> str:
         """`path` of this server under the name that the client knows it by, or alone where it told none."""
         host = self.headers.get("host", "")

@@ -124,15 +124,15 @@ def _span(request: Request, begin: int | None = None) -> Span | None:
     """What the headers say of where a chunk lies; `BadChunk` where they say two things. A length alone binds nobody:
     the server has held the client to it."""
     said = request.headers.get("content-range", "")
-    length = request.headers.get("content-length", "")
+    length = request.length
     if not said:
-        return Span(begin, begin + int(length)) if begin is not None and length.isdecimal() else None
+        return None if begin is None or length is None else Span(begin, begin + length)
     found = _SPAN.fullmatch(said.strip())
     if not found:
         raise BadChunk(f"Content-Range {said[:60]!r} is no first-last")
     span = Span(int(found[1]), int(found[2]) + 1)
-    if span.stop <= span.begin or (length.isdecimal() and int(length) != span.stop - span.begin):
-        raise BadChunk(f"Content-Range {said[:60]} and Content-Length {length[:20]} disagree")
+    if span.stop <= span.begin or (length is not None and length != span.stop - span.begin):
+        raise BadChunk(f"Content-Range {said[:60]} and Content-Length {length} disagree")
     return span
 
 

@@ -20,7 +20,7 @@ from engine.journal import Journal
 from engine.union import Union
 from web import state
 from web.guard import cookie_name
-from web.kitchen import Shop
+from web.shop import Shop
 
 DESK, PROJECTOR, PHONE = (1280, 800), (1024, 768), (390, 844)
 SIZES = (DESK, PROJECTOR, PHONE)

@@ -860,3 +860,12 @@ def test_a_database_of_another_version_is_refused_in_words(tmp_path: Path) -> No
 
 def test_opening_a_store_makes_nothing(tmp_path: Path) -> None:
     assert not Store(tmp_path, Client(tmp_path / "x").blobs).exists
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "²", "-1", "1e9", ""])
+def test_a_length_that_is_no_number_binds_nobody(client: Client, length: str) -> None:
+    path = client.begin()
+    assert client.ask("PATCH", path, DOUGH, content_length=length).status == 202
+    answer = client.ask("PUT", f"{path}?digest={NAME}", b"", content_length=length)
+    assert answer.status == 201
+    assert client.ask("PUT", "manifests/x", b"{}", content_length=length, content_type=CONFIG).status == 400

@@ -197,7 +197,7 @@ def test_a_state_that_one_comes_back_to_is_not_drawn_again(visitor: Visitor, mon
         drawn.append(shown.id)
         return still(journal, menu, shown, looking, writable=writable)
 
-    monkeypatch.setattr("web.kitchen.still", counted)
+    monkeypatch.setattr("web.answers.still", counted)
     visitor.type("docker pull pizza/cheese")
     first = visitor.look()
     visitor.type("docker run -d --name box pizza/cheese")
@@ -339,7 +339,7 @@ def test_a_command_ends_soon_after_its_time_whatever_it_does(
         asked[0] += 1
         return float(asked[0])
 
-    monkeypatch.setattr("web.kitchen.time", SimpleNamespace(monotonic=monotonic))
+    monkeypatch.setattr("web.shop.time", SimpleNamespace(monotonic=monotonic))
     visitor.type(f"docker exec box sh -c '{script}'")
     assert "cancelled" in visitor.said().text
     assert asked[0] == 7  # once for the deadline, five times before it and once after
