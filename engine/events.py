@@ -173,10 +173,12 @@ class ImageImported(Event, frozen=True, kw_only=True, tag=True):
 
 
 class ImageLoaded(Event, frozen=True, kw_only=True, tag=True):
-    """An archive brought an image; `reference` is empty where it had none."""
+    """An archive brought an image; `reference` is empty where it had none. `size` is its content in the archive, 0 for
+    one more name of the image before."""
 
     reference: str
     image: Digest
+    size: int = 0
 
 
 class ImageSaved(Event, frozen=True, kw_only=True, tag=True):

@@ -107,6 +107,6 @@ PARTS: Final = (
         "o-bite",
         "Every step you took; go back, try another way, and nothing is lost.",
         "Each state is one immutable value of the whole host; undo, redo, jump and fork move one pointer.",
-        "Docker itself has no undo: this is a Docker host that is stored the way that images are.",
+        "Docker itself has no undo: this host is stored the way that images are. What was pushed, a registry keeps.",
     ),
 )

@@ -17,7 +17,7 @@ from engine import events as facts
 from engine import terminal
 from engine.journal import Entry, Gist
 
-Word = Literal["", "sent", "copied", "written", "stored"]
+Word = Literal["", "sent", "given", "loaded", "copied", "written", "stored"]
 """What the bytes of a step were."""
 NAMED = 9
 """Steps that carry their names when there are more than fit; those around the head."""
@@ -50,6 +50,8 @@ class Step:
     named: bool
     branches: tuple[Branch, ...]
     """Where other ways lead from here."""
+    outside: bool = False
+    """Whether it changed what is not the kitchen's, and so stays done when it is undone."""
 
     @property
     def amount(self) -> str:
@@ -104,6 +106,7 @@ def timeline(entries: Sequence[Entry], head: str, *, onward: bool = True) -> Tim
                     Branch(one.id, one.number, _told(one).label, _amount(_told(one).bytes, _told(one).word))
                     for one in others
                 ),
+                outside=isinstance(entry.gist.what, facts.OUTSIDE),
             )
         )
     return Timeline(tuple(steps), now)
@@ -138,9 +141,14 @@ def _line(by_id: dict[str, Entry], children: dict[str | None, list[Entry]], head
 
 
 def moved(gist: Gist) -> tuple[int, Word]:
-    """The bytes of a step, and their word: content sent by a pull or stored by a commit, files copied up or written."""
+    """The bytes of a step, and their word: content sent by a registry, given to one, loaded or stored; files copied up
+    or written."""
     if gist.sent:
         return gist.sent, "sent"
+    if gist.given:
+        return gist.given, "given"
+    if gist.loaded:
+        return gist.loaded, "loaded"
     if gist.stored:
         return gist.stored, "stored"
     if gist.copied:
@@ -157,6 +165,8 @@ def label(argv: Sequence[str], gist: Gist) -> str:
             return f"push {_short(reference)}"
         case facts.ImageImported(reference=reference):
             return f"import {_short(reference)}".rstrip()
+        case facts.ImageLoaded(reference=reference):
+            return f"load {_short(reference)}".rstrip()
         case facts.ImageCommitted(reference=reference):
             return f"commit {_short(reference)}" if reference else "commit"
         case facts.ContainerCreated(name=name):

@@ -85,7 +85,10 @@ def _do_load(_context: Context, host: Host, _options: Options, brought: Moved | 
         host = host.with_image(ImageRecord(id=found.image.id, manifest=found.image.digest))
         for name in found.references:
             host = host.tagged(name, found.image.id)
-        events += (facts.ImageLoaded(reference=name, image=found.image.id) for name in found.references or ("",))
+        size = sum(found.image.content.values())
+        for name in found.references or ("",):
+            events.append(facts.ImageLoaded(reference=name, image=found.image.id, size=size))
+            size = 0
     return Outcome(host, tuple(events))
 
 

@@ -92,11 +92,13 @@ class Gist(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `what` is the first event that brought or changed an image, a container or a file; of a tree that was removed, the
     removal of its root; else the first that took something away or only named, started or stopped it. Bytes: `sent`
-    by registries, `stored` in new layers, `copied` up and `written` to files.
+    by registries, `given` to them, `loaded` from files, `stored` in new layers, `copied` up and `written` to files.
     """
 
     what: AnyEvent | None = None
     sent: int = 0
+    given: int = 0
+    loaded: int = 0
     stored: int = 0
     copied: int = 0
     written: int = 0
@@ -106,6 +108,7 @@ _TELLING: Final = (
     facts.ImagePulled,
     facts.ImagePushed,
     facts.ImageImported,
+    facts.ImageLoaded,
     facts.ImageCommitted,
     facts.ContainerCreated,
     facts.FileCopiedUp,
@@ -134,6 +137,8 @@ def gist(events: Sequence[Event]) -> Gist:
     return Gist(
         what=_what(events),
         sent=sum(event.sent for event in events if isinstance(event, facts.ImagePulled)),
+        given=sum(event.sent for event in events if isinstance(event, facts.ImagePushed)),
+        loaded=sum(event.size for event in events if isinstance(event, facts.ImageLoaded | facts.ImageImported)),
         stored=sum(event.size for event in events if isinstance(event, facts.LayerCommitted)),
         copied=sum(event.size for event in events if isinstance(event, facts.FileCopiedUp)),
         written=sum(event.written for event in events if isinstance(event, facts.FileWritten)),

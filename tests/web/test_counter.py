@@ -104,6 +104,17 @@ def test_what_was_pushed_stands_on_everybodys_shelf(app: Flask, cook: Visitor) -
     assert trip(look(neighbour))[1] == missing
 
 
+def test_a_push_is_marked_as_outside_time_and_no_undo_takes_it_back(app: Flask, cook: Visitor) -> None:
+    cook.type(f"docker push localhost/{cook.kitchen}/mine")
+    sent = trip(look(cook))[1]
+    step = re.search(r'data-bytes="(\d+)" data-outside="yes"', cook.look())
+    assert step
+    assert int(step[1]) == sent
+    cook.type("undo")
+    assert 'data-outside="yes"' in cook.look()
+    assert f'data-offer="localhost/{cook.kitchen}/mine"' in look(opened(app))
+
+
 def test_nobody_pushes_below_anothers_name(app: Flask, cook: Visitor) -> None:
     thief = opened(app)
     thief.type("docker pull pizza/cheese")
@@ -207,6 +218,7 @@ def test_a_root_file_system_is_imported(make_app: Callable[..., Flask], cook: Vi
     cook.send("/import", {"archive": (io.BytesIO(tar), "My Root.tar")})
     assert cook.said().status == 0, cook.said()
     assert cook.said().command == "docker import 'My Root.tar' my-root"
+    assert "<b>import my-root" in cook.look()
     assert b"my-root:latest" in cook.state()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -136,6 +137,10 @@ def test_an_archive_is_downloaded_and_loaded_into_another_kitchen(make_app: Call
     assert taker.said().status == 0
     assert [image["references"] for image in images(taker)] == [["pizza/cheese:latest"]]
     assert images(taker)[0]["manifest"] == images(giver)[0]["manifest"]
+    layers = sum(layer["size"] for layer in images(taker)[0]["layers"])  # type: ignore[attr-defined]
+    step = re.search(r'data-bytes="(\d+)" class="named" aria-current="step">.*?<b>load cheese', taker.look(), re.DOTALL)
+    assert step
+    assert 0 < int(step[1]) - layers < 5_000
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08\0"], ids=["empty", "text", "cut"])
