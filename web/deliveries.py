@@ -57,7 +57,7 @@ class Delivery:
     def lines(self) -> tuple[str, ...]:
         """What docker's client would show of it: those that move first, at most `LINES`."""
         blobs = sorted(self._blobs.copy().values(), key=lambda event: event.phase in _SETTLED)
-        return tuple(terminal.bar(event) for event in blobs[:LINES])
+        return tuple(terminal.bar(event, _COLUMNS) for event in blobs[:LINES])
 
     @property
     def done(self) -> int:
