@@ -29,6 +29,8 @@ LINES: Final = 12
 _HELD: Final = frozenset({"exists", "present", "mounted"})
 """Phases of blobs that the other side has: none of their bytes move."""
 _SETTLED: Final = frozenset({"done", "pushed"}) | _HELD
+_COLUMNS: Final = 80
+"""Of a terminal that is too narrow for bars: the page draws one of its own."""
 
 
 class Delivery:
