@@ -30,21 +30,20 @@ AGE = re.compile(r"(?:Less than a second|\d+ seconds?|About a minute)(?: ago)? *
 
 
 @pytest.fixture(scope="module")
-def twins(dockerd: peers.Dockerd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
-    """Both with images that share all, some and none of their layers, and sizes that tell three digits from four."""
-    made = Twins(dockerd, tmp_path_factory.mktemp("usage"))
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
+    """Both with images that share all, some and none of their layers, and sizes that tell three digits from four. A
+    daemon of its own: what it uses in all is what is asked."""
     big: images.Layer = {"odd/sized": b"0" * 123_456}
     others = {
         "test/more": images.Recipe([*oddities()[:2], big]),
         "test/alone": images.Recipe([{"b": b"b" * 1_234}, shell_layer()]),
     }
-    theirs = {line.split()[0] for line in made.theirs("images", "-q").out.splitlines()}
-    for image in theirs:
-        made.api("DELETE", f"/images/{image}?force=1")
-    made.bring(recipes() | others)
-    yield made
-    made.rid("box", "up")
-    made.close()
+    with peers.dockerd() as daemon:
+        made = Twins(daemon, tmp_path_factory.mktemp("usage"))
+        made.bring(recipes() | others)
+        yield made
+        made.rid("box", "up")
+        made.close()
 
 
 def agree(twins: Twins) -> None:
