@@ -23,7 +23,7 @@ from engine.registry import NOBODY, Caller
 from engine.registry import Limits as Pushing
 from tests.engine.oci import TYPES, config
 from tests.web.given import served
-from web import serving
+from web import streaming
 from web import tokens as tokens_module
 from web.tokens import BadCredentials, Tokens, key
 
@@ -418,7 +418,7 @@ def test_who_sends_too_much_sees_why(make_app: Callable[..., Flask], hasty: None
 
 
 def test_a_silent_upload_ends_and_holds_nothing(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr(streaming, "SILENCE_SECONDS", 0.3)
     where = peer.begin()
     path = urlsplit(where).path.removeprefix(f"/v2/{peer.name}/")
     connection = peer.raw(peer.head("PATCH", path, "Content-Length: 5000") + DOUGH[:10])
@@ -441,7 +441,7 @@ def threads() -> int:
 
 def test_a_reader_that_takes_nothing_is_ended(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     path = large(peer)
-    monkeypatch.setattr(serving, "SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr(streaming, "SILENCE_SECONDS", 0.3)
     desk = peer.app.extensions["registry"]
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -462,7 +462,7 @@ def test_a_reader_that_takes_nothing_is_ended(peer: Peer, monkeypatch: pytest.Mo
 
 def test_a_slow_reader_that_takes_something_is_not(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     path = large(peer)
-    monkeypatch.setattr(serving, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(streaming, "SILENCE_SECONDS", 0.5)
     connection = peer.raw(peer.head("GET", path, "Connection: close"))
     got = 0
     with connection:
@@ -507,8 +507,8 @@ def test_stalled_clients_stop_neither_other_clients_nor_the_pages(peer: Peer) ->
     others = [Peer(f"http://{peer.host}", peer.app) for _ in range(3)]
     stalled = []
     for one in others:
-        for _ in range(serving.AT_ONCE + 2):
-            path = urlsplit(one.begin()).path if len(stalled) < serving.AT_ONCE else "/x"
+        for _ in range(streaming.AT_ONCE + 2):
+            path = urlsplit(one.begin()).path if len(stalled) < streaming.AT_ONCE else "/x"
             head = f"PATCH {path} HTTP/1.1\r\nHost: {peer.host}\r\nAuthorization: {one.basic}\r\n"
             stalled.append(peer.raw(head.encode() + b"Content-Length: 50\r\n\r\nx")) if path != "/x" else None
     begun = time.monotonic()
@@ -521,8 +521,8 @@ def test_stalled_clients_stop_neither_other_clients_nor_the_pages(peer: Peer) ->
 
 
 def test_a_callers_requests_beyond_a_few_wait_for_their_turn(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "WAITING_MAX", 1)
-    paths = [urlsplit(peer.begin()).path.removeprefix(f"/v2/{peer.name}/") for _ in range(serving.AT_ONCE)]
+    monkeypatch.setattr(streaming, "WAITING_MAX", 1)
+    paths = [urlsplit(peer.begin()).path.removeprefix(f"/v2/{peer.name}/") for _ in range(streaming.AT_ONCE)]
     busy = [peer.raw(peer.head("PATCH", path, "Content-Length: 2") + b"x") for path in paths]
     time.sleep(0.3)
     waited: list[int] = []
@@ -543,8 +543,8 @@ def test_a_callers_requests_beyond_a_few_wait_for_their_turn(peer: Peer, monkeyp
 
 
 def test_who_waits_too_long_is_refused(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "TURN_SECONDS", 0.2)
-    paths = [urlsplit(peer.begin()).path.removeprefix(f"/v2/{peer.name}/") for _ in range(serving.AT_ONCE)]
+    monkeypatch.setattr(streaming, "TURN_SECONDS", 0.2)
+    paths = [urlsplit(peer.begin()).path.removeprefix(f"/v2/{peer.name}/") for _ in range(streaming.AT_ONCE)]
     busy = [peer.raw(peer.head("PATCH", path, "Content-Length: 2") + b"x") for path in paths]
     time.sleep(0.3)
     assert peer.status("GET", "/v2/") == 429
@@ -554,7 +554,7 @@ def test_who_waits_too_long_is_refused(peer: Peer, monkeypatch: pytest.MonkeyPat
 
 
 def test_nothing_is_kept_of_callers_that_have_gone(peer: Peer) -> None:
-    turns = serving.Turns()
+    turns = streaming.Turns()
 
     async def visit() -> None:
         async with turns.take("a"):

@@ -13,7 +13,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import pytest
 from werkzeug.exceptions import ClientDisconnected
 
-from web import serving
+from web import paging, serving
 
 
 class Echo:
@@ -108,7 +108,7 @@ def test_a_chunked_body_is_read_whole(port: int, path: str) -> None:
 
 
 def test_a_body_larger_than_a_page_needs_is_refused(echo: Echo, port: int) -> None:
-    status, text = ask(port, "POST", "/", b"x" * (serving.PAGE_BODY_MAX + 1))
+    status, text = ask(port, "POST", "/", b"x" * (paging.PAGE_BODY_MAX + 1))
     assert (status, "larger than 65,536 bytes" in text) == (413, True)
     assert echo.read == []
 
@@ -133,7 +133,7 @@ def test_a_cut_upload_raises_in_its_reader(echo: Echo, port: int) -> None:
 def test_a_slow_body_is_answered_408_and_holds_no_thread(
     echo: Echo, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(paging, "BODY_SECONDS", 0.3)
     slow = [raw(port, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nh") for _ in range(20)]
     assert ask(port, "GET", "/") == (200, "nothing")
     assert [connection.recv(12) for connection in slow] == [b"HTTP/1.1 408"] * 20
@@ -145,7 +145,7 @@ def test_stalled_uploads_leave_the_pages_their_threads(echo: Echo, port: int) ->
     head = b"PATCH /v2/x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nh"
     stalled = [raw(port, head) for _ in range(12)]
     time.sleep(0.2)
-    assert ask(port, "GET", "/", timeout=serving.BODY_SECONDS / 2) == (200, "nothing")
+    assert ask(port, "GET", "/", timeout=paging.BODY_SECONDS / 2) == (200, "nothing")
     for connection in stalled:
         connection.close()
 

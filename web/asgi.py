@@ -1,0 +1,12 @@
+"""What an ASGI server hands to an application (ASGI specification, HTTP)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Who = Callable[[Scope], str]
