@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import re
 import signal
 import socket
@@ -46,8 +45,6 @@ GRACE_SECONDS = 3
 
 _TRANSFERS = re.compile(r"/v2(?:/|$)|(/k/[^/]+)/(?:(?:load|import)$|save/)")
 """Paths whose bodies are streamed, either way; for those of a kitchen, whom they count against."""
-
-log = logging.getLogger(__name__)
 
 
 def by_address(scope: Scope) -> str:
