@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from flask import Flask
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import make_server
 
 import app as application
@@ -35,8 +35,8 @@ SHOTS = (
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
-def kitchen(browser: Browser, address: str, file: Path, size: tuple[int, int], theme: str) -> None:
-    """One kitchen, cooked by its own terminal, as it looks on one screen."""
+def cooked(browser: Browser, address: str, size: tuple[int, int], theme: str, commands: Sequence[str]) -> Page:
+    """A new kitchen, cooked by its own terminal."""
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme=theme,  # type: ignore[arg-type]
@@ -45,10 +45,16 @@ def kitchen(browser: Browser, address: str, file: Path, size: tuple[int, int], t
     page = context.new_page()
     page.goto(address)
     page.click("#open")
-    for command in COMMANDS:
+    for command in commands:
         page.fill("#command", f"docker {command}")
         with page.expect_response(lambda response: response.request.method == "POST"):
             page.press("#command", "Enter")
+    return page
+
+
+def kitchen(browser: Browser, address: str, file: Path, size: tuple[int, int], theme: str) -> None:
+    """One kitchen as it looks on one screen."""
+    page = cooked(browser, address, size, theme, COMMANDS)
     page.evaluate("history.scrollRestoration = 'manual'")
     page.reload(wait_until="networkidle")
     if "projector" in file.name:
@@ -56,7 +62,21 @@ def kitchen(browser: Browser, address: str, file: Path, size: tuple[int, int], t
     page.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
     page.wait_for_function("scrollY === 0")
     page.screenshot(path=file)
-    context.close()
+    page.context.close()
+
+
+def counter(browser: Browser, address: str, file: Path) -> None:
+    """The counter of a kitchen that has pulled what its neighbour had pushed."""
+    host = address.removeprefix("http://")
+    cook = cooked(browser, address, SHOTS[0][1], "light", (*COMMANDS, f"commit pizza-1 {host}/class/hot-pizza"))
+    cook.fill("#command", f"docker push {host}/class/hot-pizza")
+    with cook.expect_response(lambda response: response.request.method == "POST"):
+        cook.press("#command", "Enter")
+    cook.context.close()
+    page = cooked(browser, address, SHOTS[0][1], "light", (COMMANDS[1], f"pull {host}/class/hot-pizza"))
+    page.goto(page.url.partition("?")[0] + "/counter")
+    page.screenshot(path=file)
+    page.context.close()
 
 
 def gallery(browser: Browser, address: str, file: Path) -> None:
@@ -91,6 +111,7 @@ def main(argv: list[str] | None = None) -> int:
         with served(app) as address:
             for name, size, theme in SHOTS:
                 kitchen(browser, address, directory / name, size, theme)
+            counter(browser, address, directory / "counter.png")
         with plainly(pictures.create_app()) as address:
             gallery(browser, address, directory / "gallery.jpg")
         app.extensions["shop"].journal.close()
