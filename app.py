@@ -85,7 +85,11 @@ def create_app(
 
     def own(host: str, kitchen: str) -> InProcess | None:
         """The registry here, as a kitchen reaches it without a detour over a socket."""
-        return InProcess(desk.registry, Caller(kitchen, desk.tokens.shared)) if kitchen and guard.own(host) else None
+        return (
+            InProcess(desk.registry, Caller(kitchen, desk.tokens.shared))
+            if kitchen and guard.own(host, kitchen)
+            else None
+        )
 
     shop = Shop(
         journal=Journal(

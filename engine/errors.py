@@ -12,6 +12,7 @@ HTTP `status`, and one sentence that says what is wrong, where, and what to do a
     │   └── Interrupted                          one came, and broke off
     ├── Unauthorized, Denied                     a registry wants another login, or none would do
     ├── LimitExceeded                            more bytes, entries, depth or time than is allowed
+    │   └── NoRoom                               more bytes than a quota has left
     ├── FileError                                a POSIX error on a path of a container, by its errno
     ├── CommandError                             docker's daemon would refuse: no such image, conflict, …
     │   └── UsageError                           docker's client would refuse: unknown command or flag
@@ -193,6 +194,18 @@ class LimitExceeded(EngineError):
     def __init__(self, what: str, limit: int) -> None:
         self.what, self.limit = what, limit
         super().__init__(f"{what}: more than the allowed {limit:,}")
+
+
+class NoRoom(LimitExceeded):
+    """`needed` bytes of new blobs are `left` bytes of the quota too many, or at least that."""
+
+    def __init__(self, needed: int, left: int) -> None:
+        self.needed, self.left = needed, left
+        super().__init__("", left)
+        self.args = (
+            f"no room for {needed:,} bytes of new blobs: {left:,} of the quota are left; take away images and "
+            "containers, and the states that still have them, or ask for a larger quota",
+        )
 
 
 class FileError(EngineError):

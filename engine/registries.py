@@ -50,8 +50,10 @@ class Directory:
             return Remote(self._network.transport(reference.registry))
         if not reference.explicit and not push:
             raise ManifestUnknown(str(reference))
-        more = "use `python -m engine` on your machine" if push else "leave the registry out"
-        raise CommandError(f"{reference.registry} cannot be reached: only the menu answers here; {more}")
+        raise CommandError(
+            f"{reference.registry} cannot be reached from here: only the menu and this server's own registry can; "
+            "`python -m engine` on your machine reaches what you reach"
+        )
 
     def _on_menu(self, reference: Reference) -> Remote | None:
         if self._menu is None:

@@ -32,6 +32,7 @@ from engine.errors import (
     EngineError,
     LimitExceeded,
     MalformedDocument,
+    NoRoom,
     SizeMismatch,
     Unsupported,
     never,
@@ -126,7 +127,7 @@ def receive(manifest: Manifest, content: bytes, digest: Digest, fetch: Fetch, po
     pool = pool.of((digest, *sizes))
     new = sum(size for blob, size in (sizes | {digest: len(content)}).items() if blob not in pool.held)
     if pool.room is not None and new > pool.room:
-        raise LimitExceeded(f"the image needs {new:,} bytes of new blobs", pool.room)
+        raise NoRoom(new, pool.room)
     config, events = _config(manifest.config, fetch, pool)
     image = imaging.assemble(digest, len(content), manifest, spec.image_config(config))
     events += _layers(image, fetch, pool)

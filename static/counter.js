@@ -1,7 +1,16 @@
-// An upload shows how far it is, and can be stopped by leaving the page; without this the form is sent as it stands.
+// Lines are copied with a button. An upload shows how far it is; without this the form is sent as it stands.
 "use strict";
 (() => {
-  const form = document.getElementById("bring"), bar = document.getElementById("sending");
+  for (const line of document.querySelectorAll("pre[data-tool]")) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "copy", textContent: "Copy" });
+    button.setAttribute("aria-label", `Copy the line for ${line.dataset.tool}`);
+    button.addEventListener("click", async () => {
+      getSelection().selectAllChildren(line);
+      try { await navigator.clipboard.writeText(line.textContent); button.textContent = "Copied"; } catch { button.textContent = "Selected"; }  // a page without TLS may not
+    });
+    line.before(button);
+  }
+  const form = document.getElementById("bring"), sending = document.getElementById("sending"), bar = sending?.querySelector("progress");
   if (!form) return;
   form.addEventListener("submit", (event) => {
     const file = form.archive.files[0];
@@ -17,10 +26,14 @@
       document.write(request.responseText);
       document.close();
     });
-    request.addEventListener("error", () => { bar.hidden = true; form.querySelector("output").textContent = "The connection was cut; nothing was kept."; });
-    bar.hidden = false;
+    const buttons = (off) => { for (const button of form.querySelectorAll(":scope > button")) button.disabled = off; };
+    sending.querySelector("button").onclick = () => request.abort();
+    const cut = () => { sending.hidden = true; buttons(false); form.querySelector("output").textContent = "The connection was cut; nothing was kept."; };
+    request.addEventListener("error", cut);
+    request.addEventListener("abort", () => { cut(); form.querySelector("output").textContent = "Stopped; nothing was kept."; });
+    sending.hidden = false;
     form.querySelector("output").textContent = `Sending ${file.name} …`;
-    for (const button of form.querySelectorAll("button")) button.disabled = true;
+    buttons(true);
     request.send(new FormData(form));
   });
 })();

@@ -17,7 +17,8 @@
     speed(value) {
       root.dataset.speed = value;
       remember("speed", value);
-      $("#pace").textContent = { 1: "full", 0.5: "half", 0.25: "a quarter" }[value];
+      const pace = $("#pace");
+      if (pace) pace.textContent = { 1: "full", 0.5: "half", 0.25: "a quarter" }[value];
     },
   };
   const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
@@ -147,7 +148,7 @@
   });
 
   const keys = {
-    "?": () => $("#keys").showModal(),
+    "?": () => $("#keys")?.showModal(),
     "/": () => prompt()?.focus(),
     u: () => click("#undo"), r: () => click("#redo"), 0: () => click("#reset"),
     p: () => looks.projector(!root.hasAttribute("data-projector")),
@@ -291,7 +292,7 @@
     window.whaleMotion?.after(kitchen());
     const field = prompt();
     if (field && queue.length) { field.value = queue.shift(); field.form.requestSubmit(); }
-    else if (field && focused === "command") field.value = "";
+    else if (field && (focused === "command" || event.detail?.ctx?.sourceElement?.matches?.(".prompt"))) field.value = "";
   });
   const faded = (log) => log.classList.toggle("scrolled", log.scrollTop > 0);  // above is more
   // The last command from its own line on, however much it printed; what is shorter stands at the bottom.
@@ -299,7 +300,7 @@
     const log = $("#log"), last = log?.lastElementChild;
     if (!last) return;
     const line = last.getBoundingClientRect().top - log.getBoundingClientRect().top + log.scrollTop;
-    log.scrollTop = Math.max(0, line - (last.previousElementSibling ? 16 : 0));  // below where the log fades
+    log.scrollTop = last.dataset.status === "0" ? Math.max(0, line - (last.previousElementSibling ? 16 : 0)) : log.scrollHeight;  // below where the log fades; a refusal stands at the end
     log.scrollLeft = 0;
     faded(log);
   }

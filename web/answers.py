@@ -49,7 +49,8 @@ def after(kitchen: str, typed: str, argv: list[str], sent: Uploaded | None = Non
 def answer(kitchen: str, head: State | None = None, moved: Moved = "") -> AnyResponse:
     """To the owner after a command: the fragment for htmx, a redirect for a plain form."""
     if request.form.get("then") == "counter":
-        return redirect(url_for("delivering.counter", kitchen=kitchen), 303)
+        anchor = {"tag": "send"}.get(request.form.get("command", "").removeprefix("docker ").partition(" ")[0])
+        return redirect(url_for("delivering.counter", kitchen=kitchen, _anchor=anchor), 303)
     head = head or shop_here().journal.head(kitchen)
     if wants_fragment():
         return page(head, mine=True, moved=moved)

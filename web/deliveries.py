@@ -20,8 +20,10 @@ from engine import terminal
 from engine.digest import Digest
 from engine.events import Event, Progress
 
-WORKERS: Final = 8
-"""Deliveries of all kitchens that move at once; others wait their turn."""
+AT_ONCE: Final = 64
+"""Deliveries of all kitchens that are under way at once."""
+EACH: Final = 24
+"""Those of one address; a class behind one shares it."""
 PATIENCE: Final = 0.7
 """Seconds that an answer waits for a delivery before it shows how far that has come."""
 LINES: Final = 12
@@ -48,7 +50,7 @@ class Delivery:
             self._blobs[event.digest] = event
 
     def cancel(self) -> None:
-        """Have it end; nothing of it is kept."""
+        """Have it end. The kitchen is then as it was; what a registry was given meanwhile, it forgets in its time."""
         self._cancelled.set()
 
     def cancelled(self) -> bool:
@@ -78,24 +80,32 @@ def _come(event: Progress) -> int:
     return min(event.done, event.total) if event.phase in ("downloading", "pushing") else event.total
 
 
+class Busy(Exception):
+    """A delivery that cannot begin now, and why."""
+
+
 class Deliveries:
-    """The deliveries of all kitchens, one of each at a time. `stopping` ends all."""
+    """The deliveries of all kitchens, one of each at a time, none waiting for another. `stopping` ends all."""
 
     patience = PATIENCE
 
     def __init__(self, stopping: threading.Event) -> None:
         self._stopping = stopping
-        self._pool = ThreadPoolExecutor(WORKERS, "delivery")
-        self._under_way: dict[str, Delivery] = {}
+        self._pool = ThreadPoolExecutor(AT_ONCE, "delivery")
+        self._under_way: dict[str, tuple[Delivery, str]] = {}
         self._lock = threading.Lock()
 
-    def begin(self, kitchen: str, typed: str, work: Callable[[Delivery], None]) -> Delivery | None:
-        """`work` begun in a thread of its own; None where the kitchen already has a delivery under way."""
+    def begin(self, kitchen: str, address: str, typed: str, work: Callable[[Delivery], None]) -> Delivery:
+        """`work` begun in a thread of its own, for a visitor at `address`; `Busy`. It must not raise."""
         delivery = Delivery(typed, self._stopping)
         with self._lock:
             if kitchen in self._under_way:
-                return None
-            self._under_way[kitchen] = delivery
+                raise Busy("another delivery is under way: wait for it, or stop it")
+            if sum(address == other for _, other in self._under_way.values()) >= EACH:
+                raise Busy("too many deliveries from your address are under way: wait a little")
+            if len(self._under_way) >= AT_ONCE:
+                raise Busy("the server moves as much as it can: wait a little")
+            self._under_way[kitchen] = delivery, address
 
         def run() -> None:
             try:
@@ -110,4 +120,4 @@ class Deliveries:
 
     def of(self, kitchen: str) -> Delivery | None:
         """What is under way to or from a kitchen."""
-        return self._under_way.get(kitchen)
+        return self._under_way.get(kitchen, (None, ""))[0]

@@ -41,7 +41,7 @@ def delivery(kitchen: str) -> AnyResponse:
 
 @blueprint.post("/k/<kitchen>/cancel")
 def cancel(kitchen: str) -> AnyResponse:
-    """Stops the kitchen's delivery; nothing of it is kept."""
+    """Stops the kitchen's delivery."""
     own(kitchen)
     under_way = shop_here().deliveries.of(kitchen)
     if under_way:
@@ -59,7 +59,7 @@ def load(kitchen: str) -> AnyResponse:
 @blueprint.post("/k/<kitchen>/import")
 def import_(kitchen: str) -> AnyResponse:
     """Makes an image of one layer of the root file system in the form's field ``archive``."""
-    return _bring(kitchen, "import", lambda file: ["import", "-", _plain(file)])
+    return _bring(kitchen, "import", lambda file: ["import", "-m", f"Imported from {file[-80:]}", "-", _plain(file)])
 
 
 @blueprint.get("/k/<kitchen>/counter")
@@ -72,7 +72,9 @@ def counter(kitchen: str) -> AnyResponse:
         shop.journal,
         head,
         desk.registry,
+        shared=desk.tokens.shared,
         server=Server(request.scheme, request.host),
+        is_own=lambda host: host == request.host or shop.guard.own(host, kitchen),
         lines=shop.terminals.lines(kitchen) or (),
         password=desk.tokens.password(kitchen) if mine else "",
         chosen=request.args.get("image", ""),
@@ -103,7 +105,7 @@ def _bring(kitchen: str, verb: str, argv: Callable[[str], list[str]]) -> AnyResp
     if not sent or not sent.filename:
         abort(400, "choose a file first: `docker save` writes one")
     words = argv(sent.filename)
-    typed = shlex.join(["docker", *verb.split(), sent.filename[-80:], *words[2:]])
+    typed = shlex.join(["docker", *verb.split(), sent.filename[-80:], *words[4:]])
     return after(kitchen, typed, words, Uploaded(sent.stream))
 
 

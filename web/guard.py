@@ -27,6 +27,8 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import Forbidden, MisdirectedRequest, TooManyRequests
 from werkzeug.wrappers import Response as AnyResponse
 
+from engine.image import Recent
+
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
         "default-src 'none'",
@@ -119,6 +121,7 @@ class Guard:
         self._commands = Allowance(limits.burst, a_second=limits.commands_a_second)
         self._running: Counter[str] = Counter()
         self._reached: set[tuple[str, str]] = set()
+        self._hosts: Recent[str, str] = Recent(10_000)
         self._lock = threading.Lock()
 
     def watch(self, app: Flask) -> None:
@@ -150,9 +153,16 @@ class Guard:
             return name in self._names or name.endswith(".localhost")
         return True
 
-    def own(self, host: str) -> bool:
-        """Whether ``name[:port]`` is this very server: one of its names, or an address of this machine by which it was
-        reached before, with a port by which it was. What `knows` lets pass may be another's address."""
+    def reached(self, kitchen: str, host: str) -> None:
+        """Remember the name under which the owner of a kitchen looks at it, behind whatever forwards ports."""
+        self._hosts.put(kitchen, host.lower())
+
+    def own(self, host: str, kitchen: str = "") -> bool:
+        """Whether ``name[:port]`` is this very server: the name under which the owner of `kitchen` looks at it, one of
+        its names, or an address of this machine by which it was reached before, with a port by which it was. What
+        `knows` lets pass may be another's address."""
+        if kitchen and self._hosts.get(kitchen, str) == host.lower():
+            return True
         match = _HOST.fullmatch(host)
         if not match or not self.knows(host):
             return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine import events as facts
+from engine import reference as references
 from engine.events import Event
 from web.filework import files
 from web.sentence import Piece, Sentence, count, listed, size
@@ -12,7 +13,7 @@ from web.sentence import Piece, Sentence, count, listed, size
 
 def headline(events: Sequence[Event]) -> Sentence:
     """The sentence for what one command did; empty where nothing did change."""
-    for teller in (_pulled, _pushed, _committed, _ran, files, _gone, _tagged, _loaded, _imported):
+    for teller in (_pulled, _pushed, _committed, _ran, files, _gone, _loaded, _imported, _tagged):
         if sentence := teller(events):
             return sentence
     return ()
@@ -38,7 +39,7 @@ def _pulled(events: Sequence[Event]) -> Sentence:
     done = next((event for event in events if isinstance(event, facts.ImagePulled)), None)
     if not done:
         return ()
-    name = _title(done.reference)
+    name = _own(done.reference) if references.parse(done.reference).explicit else _title(done.reference)
     if not done.fresh:
         return (
             Piece(f"{name} is up to date. Only its manifest was sent: "),
@@ -73,7 +74,7 @@ def _pushed(events: Sequence[Event]) -> Sentence:
         return ()
     sent = [event for event in events if isinstance(event, facts.LayerPushed)]
     there = _of(events, facts.LayerExists, facts.LayerMounted)
-    name = done.reference.rpartition("/")[2].removesuffix(":latest")
+    name = _own(done.reference)
     if sent and there:
         return (
             Piece(f"{name} is on the shelf. "),
@@ -208,7 +209,15 @@ def _named(tagged: facts.ImageTagged) -> Sentence:
 
 def _loaded(events: Sequence[Event]) -> Sentence:
     loaded = [e for e in events if isinstance(e, facts.ImageLoaded)]
-    return (Piece(count(len(loaded), "image") + " loaded from an archive."),) if loaded else ()
+    images = len({e.image for e in loaded})
+    if not loaded:
+        return ()
+    return (
+        Piece(count(images, "image") + " loaded", "did"),
+        Piece(": "),
+        Piece(size(sum(e.size for e in loaded)), "cost"),
+        Piece(" in the archive."),
+    )
 
 
 def _imported(events: Sequence[Event]) -> Sentence:
@@ -222,6 +231,11 @@ def _imported(events: Sequence[Event]) -> Sentence:
         Piece(size(made.unpacked), "cost"),
         Piece("."),
     )
+
+
+def _own(reference: str) -> str:
+    """``localhost:8000/k/my-pizza:latest`` as its maker called it: my-pizza."""
+    return reference.rpartition("/")[2].removesuffix(":latest")
 
 
 def _title(reference: str) -> str:

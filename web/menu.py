@@ -38,8 +38,7 @@ class Dish:
     @property
     def symbol(self) -> str:
         """The thumbnail on the menu card."""
-        last = self.name.rpartition("/")[2].partition(":")[0]
-        return f"m-{last}" if last in _THUMBNAILS else "m-dip" if last.endswith("dip") else "m-other"
+        return symbol(self.name)
 
     def missing(self, held: Container[Digest]) -> int:
         """Bytes that a pull would send to a host that holds these blobs."""
@@ -49,6 +48,12 @@ class Dish:
         """Whether the name means this very image on `host` already."""
         image = host.references.get(references.parse(self.name).tagged().familiar)
         return image is not None and host.images[image].manifest == self.manifest
+
+
+def symbol(name: str) -> str:
+    """The thumbnail of an image, by its name."""
+    last = name.rpartition("/")[2].partition(":")[0]
+    return f"m-{last}" if last in _THUMBNAILS else "m-dip" if last.endswith("dip") else "m-other"
 
 
 def read(layout: Path) -> tuple[Dish, ...]:

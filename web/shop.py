@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext
@@ -14,23 +15,29 @@ from markupsafe import Markup
 from werkzeug.exceptions import Forbidden
 
 from engine.context import Local
-from engine.errors import CommandError, EngineError
+from engine.errors import Cancelled, CommandError, EngineError
 from engine.events import Event as Fact
 from engine.image import Recent
 from engine.journal import Done, Journal, moves_blobs
-from web.deliveries import Deliveries, Delivery
+from web.deliveries import Busy, Deliveries, Delivery
 from web.guard import Guard, cookie_name
 from web.menu import Dish
 from web.scene import Looking
 from web.terminals import Terminals, line
 from web.typed import more_help
-from web.uploads import Uploaded
+from web.uploads import Nothing, Uploaded
 from web.view import Drawn
 
 OF_THE_KEEPER: Final = frozenset({"fsck", "gc"})
 """Verbs of the journal that go over everybody's data."""
 DRAWN: Final = 256
 """Stills that are kept as markup, of about 100 kB each."""
+
+
+STOPPED: Final = "stopped: cancelled before its end, and the kitchen is as it was\n"
+BROKE: Final = "something of ours broke; your kitchen is as it was, and the server's log says more\n"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -100,15 +107,21 @@ def _deliver(kitchen: str, typed: str, argv: list[str], sent: Uploaded | None) -
     def work(delivery: Delivery) -> None:
         with closing(sent) if sent else nullcontext():
             cancelled = lambda: late() or delivery.cancelled()  # noqa: E731
-            outcome.append(carry_out(shop, kitchen, typed, argv, cancelled, delivery.tell, sent))
+            try:
+                outcome.append(carry_out(shop, kitchen, typed, argv, cancelled, delivery.tell, sent))
+            except Exception:  # nobody is there to answer 500 to
+                log.exception("%s: %s", kitchen, typed)
+                shop.terminals.show(kitchen, line(typed, "", BROKE, 1))
 
-    delivery = shop.deliveries.begin(kitchen, typed, work)
-    if delivery:
-        return outcome[0] if delivery.ended.wait(shop.deliveries.patience) and outcome else None
-    if sent:
-        sent.close()
-    shop.terminals.show(kitchen, line(typed, "", "another delivery is under way: wait for it, or stop it\n", 1))
-    return None
+    shop.guard.reached(kitchen, request.host)
+    try:
+        delivery = shop.deliveries.begin(kitchen, request.remote_addr or "", typed, work)
+    except Busy as reason:
+        if sent:
+            sent.close()
+        shop.terminals.show(kitchen, line(typed, "", f"{reason}\n", 1))
+        return None
+    return outcome[0] if delivery.ended.wait(shop.deliveries.patience) and outcome else None
 
 
 def carry_out(
@@ -124,10 +137,11 @@ def carry_out(
     try:
         if argv and argv[0] in OF_THE_KEEPER | {"fork"}:
             raise CommandError(f"{argv[0]}: only who keeps the server may do that: python -m engine {argv[0]}")
-        done = shop.journal.do(kitchen, argv, cancelled=cancelled, progress=progress, local=local)
+        done = shop.journal.do(kitchen, argv, cancelled=cancelled, progress=progress, local=local or Nothing())
     except EngineError as error:
         status = error.exit_code if isinstance(error, CommandError) else 1
-        shop.terminals.show(kitchen, line(typed, "", f"{error}\n{more_help(argv)}", status))
+        said = STOPPED if isinstance(error.__cause__, Cancelled) else f"{error}\n{more_help(argv)}"
+        shop.terminals.show(kitchen, line(typed, "", said, status))
         return None
     shop.terminals.show(kitchen, line(typed, done.out + more_help(argv), done.err, done.status, done.events))
     return done

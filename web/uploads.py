@@ -11,6 +11,7 @@ import os
 from typing import IO, BinaryIO, Final
 
 from engine.context import Nowhere
+from engine.errors import CommandError
 
 ARCHIVE_MAX: Final = 8 << 30
 """Bytes of an archive where kitchens have no quota."""
@@ -21,7 +22,14 @@ FORM_MEMORY: Final = 1 << 20
 """Bytes of a form with a file that are in memory at once."""
 
 
-class Uploaded(Nowhere):
+class Nothing(Nowhere):
+    """`engine.context.Local` of a visitor who sent nothing along."""
+
+    def _refusal(self, path: str) -> CommandError:
+        return CommandError(f"{path!r}: there are no files of yours here; 'Bring your own', under Deliver, takes one")
+
+
+class Uploaded(Nothing):
     """`engine.context.Local` with the one file; close it when the command has ended."""
 
     def __init__(self, sent: IO[bytes]) -> None:

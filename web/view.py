@@ -211,7 +211,7 @@ def _headline(shown: State, drawn: Drawn, lines: Sequence[Line], told: Sentence)
     """Why the last command did nothing; else `told`, what there is to see; else what it did, or made this state."""
     if lines:
         last = lines[-1]
-        if last.status and last.err.strip() and not last.changed:
+        if last.status and last.err.strip() and not last.told:
             return (Piece("Not done: ", "cost"), Piece(_reason(last.err)))
         told = told or last.told
     if told := told or drawn.said:

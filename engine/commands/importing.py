@@ -18,7 +18,7 @@ from engine.commands.verb import Brought, Moved, Verb, daemon_error
 from engine.compression import recognise
 from engine.context import Context, Outcome
 from engine.digest import Digest
-from engine.errors import Cancelled, CommandError, EngineError, LimitExceeded
+from engine.errors import Cancelled, CommandError, EngineError, LimitExceeded, NoRoom
 from engine.events import Event
 from engine.host import Host, ImageRecord
 from engine.layer import Layer
@@ -89,7 +89,7 @@ def _bounded(context: Context, pieces: Iterable[bytes]) -> Iterator[bytes]:
         _go_on(context, count)
         count += len(piece)
         if count > limit:
-            raise LimitExceeded("bytes of the archive", limit)
+            raise LimitExceeded("bytes of the archive", limit) if context.room is None else NoRoom(count, limit)
         yield piece
 
 

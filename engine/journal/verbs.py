@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from engine import events as facts
@@ -59,7 +59,11 @@ def _log(journal: Journal, kitchen: str, _words: Sequence[str]) -> Done:
 
 
 def _undo(journal: Journal, kitchen: str, _words: Sequence[str]) -> Done:
-    return _moved(journal.undo(kitchen), "back at")
+    left = journal.kitchen(kitchen).head
+    done = _moved(journal.undo(kitchen), "back at")
+    if any(isinstance(event, facts.OUTSIDE) for event in journal.events(left)):
+        done = replace(done, out=f"{done.out}the registry keeps what it was given: a push is outside time\n")
+    return done
 
 
 def _redo(journal: Journal, kitchen: str, _words: Sequence[str]) -> Done:

@@ -12,6 +12,7 @@ from flask import Flask
 
 from engine.registry import Request
 from tests.web.given import Visitor
+from web.shelf import EACH
 from web.takeaway import Server, repository, takeaways
 
 
@@ -111,6 +112,7 @@ def test_a_push_is_marked_as_outside_time_and_no_undo_takes_it_back(app: Flask, 
     assert step
     assert int(step[1]) == sent
     cook.type("undo")
+    assert "the registry keeps what it was given" in cook.said().text
     assert 'data-outside="yes"' in cook.look()
     assert f'data-offer="localhost/{cook.kitchen}/mine"' in look(opened(app))
 
@@ -129,8 +131,10 @@ def test_nobody_pushes_below_anothers_name(app: Flask, cook: Visitor) -> None:
 
 def test_every_kitchen_pushes_below_the_classs_name(app: Flask, cook: Visitor) -> None:
     cook.type("docker tag mine localhost/class/mine")
+    assert "docker push localhost/class/mine" in look(cook)
     cook.type("docker push localhost/class/mine")
     assert cook.said().status == 0, cook.said()
+    assert "Push again" in look(cook)
     assert 'data-offer="localhost/class/mine"' in look(opened(app))
 
 
@@ -142,12 +146,58 @@ def test_another_machine_is_not_taken_for_this_one(cook: Visitor) -> None:
         assert "cannot be reached" in cook.said().text
 
 
+def test_behind_a_forwarded_port_the_pages_own_commands_work(app: Flask) -> None:
+    visitor = opened(app)
+    visitor.client.set_cookie(f"kitchen-{visitor.kitchen}", key_of(visitor), domain="localhost")
+    there = {"Host": "localhost:8080", "Origin": "http://localhost:8080"}
+    for command in (
+        "pull pizza/cheese",
+        f"tag pizza/cheese localhost:8080/{visitor.kitchen}/c",
+        f"push localhost:8080/{visitor.kitchen}/c",
+    ):
+        visitor.client.post(f"/k/{visitor.kitchen}/do", data={"command": command}, headers=there)
+    assert visitor.said().status == 0, visitor.said()
+    assert trip(visitor.get(f"/k/{visitor.kitchen}/counter", Host="localhost:8080").text)[0] == "out"
+    other = opened(app)
+    other.type(f"docker pull localhost:8080/{visitor.kitchen}/c")
+    assert "cannot be reached" in other.said().text
+
+
+def key_of(visitor: Visitor) -> str:
+    found = visitor.client.get_cookie(f"kitchen-{visitor.kitchen}")
+    assert found
+    return found.value
+
+
+def test_pulling_again_says_what_was_avoided(app: Flask, cook: Visitor) -> None:
+    cook.type("docker pull pizza/pepperoni")
+    page = look(cook)
+    way, sent, avoided = trip(page)
+    assert way == "in"
+    assert avoided > 200_000 > sent
+    assert sum(size for moved, size in parcels(page) if moved == "no") == avoided
+    assert "not even asked for" in page
+
+
+def test_a_crowd_of_tags_leaves_ones_own_on_the_shelf(app: Flask, cook: Visitor) -> None:
+    crowd = opened(app)
+    crowd.type("docker pull pizza/dough")
+    for n in range(EACH + 3):
+        crowd.type(f"docker tag pizza/dough localhost/{crowd.kitchen}/d:{n}")
+        crowd.type(f"docker push -q localhost/{crowd.kitchen}/d:{n}")
+    cook.type(f"docker push localhost/{cook.kitchen}/mine")
+    found = re.findall(r'data-offer="([^"]*)"', look(cook))
+    assert found[0] == f"localhost/{cook.kitchen}/mine"
+    assert sum(f"/{crowd.kitchen}/" in name for name in found) == EACH
+    assert sum(f"/{crowd.kitchen}/" in name for name in re.findall(r'data-offer="([^"]*)"', look(crowd))) == EACH + 3
+
+
 def test_the_counters_buttons_address_and_push(app: Flask) -> None:
     visitor = opened(app)
     visitor.type("docker pull pizza/cheese")
     visitor.here = f"/k/{visitor.kitchen}/counter"
     assert visitor.press("docker tag .*") == f"docker tag pizza/cheese localhost/{visitor.kitchen}/cheese"
-    assert visitor.here.endswith("/counter")
+    assert visitor.here.endswith("/counter#send")
     assert visitor.press("docker push .*") == f"docker push localhost/{visitor.kitchen}/cheese"
     assert trip(visitor.look())[0] == "out"
     neighbour = opened(app)
@@ -169,7 +219,8 @@ def test_a_stranger_sees_the_shelf_and_no_password(app: Flask, cook: Visitor) ->
     page = Visitor(app).get(f"/k/{cook.kitchen}/counter").text
     assert password not in page
     assert f'data-offer="localhost/{cook.kitchen}/mine"' in page
-    assert "<button" not in re.sub(r"<form method=\"get\">.*?</form>", "", page, flags=re.DOTALL)
+    assert 'method="post"' not in page
+    assert "Your kitchen" not in page
 
 
 def test_an_image_of_another_registry_goes_home_as_an_archive(cook: Visitor) -> None:

@@ -16,7 +16,7 @@ from engine import digest as digests
 from engine.events import Progress
 from engine.journal import Done, Journal
 from tests.web.given import Visitor
-from web.deliveries import Deliveries
+from web.deliveries import EACH, Busy, Deliveries
 
 BLOB = digests.of(b"a layer")
 
@@ -109,6 +109,36 @@ def test_a_stranger_sees_a_delivery_and_cannot_stop_it(slow: Visitor) -> None:
     assert stranger.post(f"/k/{slow.kitchen}/cancel").status_code == 403
 
 
+@pytest.mark.parametrize("surprise", [OSError(28, "No space left on device"), RuntimeError("a bug")])
+def test_a_surprise_is_told_and_logged(
+    make_app: Callable[..., Flask],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    surprise: Exception,
+) -> None:
+    def broken(*_: object, **__: object) -> Done:
+        raise surprise
+
+    visitor = opened(make_app())
+    monkeypatch.setattr(Journal, "do", broken)
+    visitor.type("docker pull pizza/cheese")
+    assert "something of ours broke" in visitor.said().text
+    assert visitor.said().status == 1
+    assert deliveries(visitor).of(visitor.kitchen) is None
+    assert str(surprise) in caplog.text
+
+
+def test_one_address_leaves_room_for_others() -> None:
+    under_way, gate = Deliveries(threading.Event()), threading.Event()
+    begun = [under_way.begin(f"k{n}", "a", "docker pull x", lambda _: gate.wait(30)) for n in range(EACH)]
+    with pytest.raises(Busy, match="your address"):
+        under_way.begin("more", "a", "docker pull x", lambda _: None)
+    other = under_way.begin("other", "b", "docker pull x", lambda _: None)
+    assert other.ended.wait(30)
+    gate.set()
+    assert all(delivery.ended.wait(30) for delivery in begun)
+
+
 def test_deliveries_end_when_the_server_stops() -> None:
     stopping, ended = threading.Event(), threading.Event()
     under_way = Deliveries(stopping)
@@ -117,8 +147,7 @@ def test_deliveries_end_when_the_server_stops() -> None:
         while not delivery.cancelled():  # type: ignore[attr-defined]
             ended.wait(0.01)
 
-    delivery = under_way.begin("k", "docker pull x", work)
-    assert delivery
+    delivery = under_way.begin("k", "a", "docker pull x", work)
     stopping.set()
     assert delivery.ended.wait(30)
     assert under_way.of("k") is None

@@ -68,7 +68,9 @@ class Blob:
 
 def brief(reference: str) -> str:
     """A reference as a label has room for it: ``pizza/cheese:latest`` is ``cheese``."""
-    return reference.removesuffix(":latest").removeprefix("pizza/").removeprefix("library/")
+    short = reference.removesuffix(":latest").removeprefix("pizza/").removeprefix("library/")
+    first, _, rest = short.partition("/")
+    return short.rpartition("/")[2] if rest and set(first) & set(".:") else short  # a registry's host is no name
 
 
 def differing(below: bytes, above: bytes) -> int:
