@@ -124,6 +124,7 @@ def test_nobody_pushes_below_anothers_name(app: Flask, cook: Visitor) -> None:
     thief.type(f"docker push localhost/{cook.kitchen}/mine")
     assert thief.said().status == 1
     assert "denied" in thief.said().text
+    assert "<strong>Not done: </strong>" in thief.look()
     thief.type("docker tag pizza/cheese localhost/pizza/cheese")
     thief.type("docker push localhost/pizza/cheese")
     assert "denied" in thief.said().text
