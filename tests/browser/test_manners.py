@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import Open
-from tests.browser.kitchens import DESK, EDITED, PHONE, PROJECTOR, PULL, RUN, Shown
+from tests.browser.kitchens import DESK, EDITED, PHONE, PROJECTOR, PULL, RUN, SIZES, Shown
 
 pytestmark = pytest.mark.browser
 
@@ -123,6 +123,23 @@ def test_a_refusal_is_told_whole_in_the_headline(visit: Open, size: tuple[int, i
     shown.do("docker run --name pizza-1 pizza/pepperoni")
     expect(shown.page.locator("#headline")).to_contain_text("to be able to reuse that name.")
     assert shown.page.locator("#picture").evaluate("(p) => p.getBoundingClientRect().top") == before
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_the_buttons_of_the_keys_stand_below_the_keys_and_close_is_at_hand(visit: Open, size: tuple[int, int]) -> None:
+    page = visit(size=size).page
+    page.keyboard.press("p")
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keys")
+    expect(keys.get_by_role("button", name="Close")).to_be_focused()
+    last = keys.locator("kbd").last.bounding_box()
+    assert last
+    for button in keys.get_by_role("button").all():
+        box = button.bounding_box()
+        assert box
+        assert box["y"] >= last["y"] + last["height"] + 8
+    page.keyboard.press("Enter")
+    expect(keys).not_to_be_visible()
 
 
 def test_where_nothing_can_be_asked_no_question_mark_stands(visit: Open) -> None:

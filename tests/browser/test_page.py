@@ -207,6 +207,24 @@ def test_the_door_moves_and_has_one_button(visit: Open) -> None:
     expect(shown.page.get_by_role("button")).to_be_in_viewport()
 
 
+@pytest.mark.parametrize("look", ["", "p"], ids=["plain", "projector"])
+def test_the_first_screen_of_the_door_shows_title_button_and_picture(visit: Open, look: str) -> None:
+    shown = visit()
+    page = shown.page
+    page.goto(f"{shown.address}/")
+    if look:
+        page.keyboard.press(look)
+    for width, height in (*SIZES, (900, 700), (1100, 800), (1920, 1080)):
+        page.set_viewport_size({"width": width, "height": height})
+        expect(page.get_by_role("heading", level=1)).to_be_in_viewport(ratio=1)
+        expect(page.get_by_role("button")).to_be_in_viewport(ratio=1)
+        expect(page.locator("#picture .slices")).to_be_in_viewport(ratio=0.95)
+        page.evaluate("scrollTo(0, 1e6)")
+        if width > 860:  # beside the picture they stay
+            expect(page.get_by_role("button")).to_be_in_viewport(ratio=1)
+        page.evaluate("scrollTo(0, 0)")
+
+
 def test_the_words_of_an_action_are_read_once(visit: Open) -> None:
     """One live region speaks; the log is one too, and holds what was printed, not the headline again."""
     shown = visit(PULL, "docker run -d --name pizza-1 pizza/pepperoni")

@@ -215,13 +215,14 @@ LONG = (
     "docker run -d --name a-container-with-a-name-that-does-not-end pizza/pepperoni",
 )
 TUBS = (CHEESE, PULL, RUN, DIP, "docker run -d --name pizza-2 pizza/cheese")
-SUBJECTS = {"image": (PULL,), "edited": EDITED, "dip": TALL, "long names": LONG}
+SUBJECTS = {"empty": (), "image": (PULL,), "edited": EDITED, "dip": TALL, "long names": LONG}
 
 
-@pytest.mark.parametrize("what", [*SUBJECTS, "system", "pair", "pair of tubs"])
+@pytest.mark.parametrize("what", [*SUBJECTS, "system", "pair", "pair with a dip", "pair of tubs"])
 def test_no_two_words_of_the_picture_collide(visit: Open, system: str, what: str) -> None:
     pairs = {
         "pair": ((CHEESE, PULL), "?subject=pizza/pepperoni&beside=pizza/cheese"),
+        "pair with a dip": ((CHEESE, PULL, *TALL), "?subject=pizza/cheese&beside=library/100-layer-dip"),
         "pair of tubs": (TUBS, "?subject=pizza-1&beside=pizza-2"),
     }
     commands, query = pairs.get(what) or ((system,) if what == "system" else SUBJECTS[what], "")
@@ -232,6 +233,24 @@ def test_no_two_words_of_the_picture_collide(visit: Open, system: str, what: str
         if hit := collisions(shown.page):
             found[size] = hit
     assert found == {}
+
+
+@pytest.mark.parametrize("look", ["", "p"], ids=["plain", "projector"])
+def test_an_empty_kitchen_invites_in_words_that_one_can_read_whole(visit: Open, look: str) -> None:
+    shown = visit()
+    if look:
+        shown.page.keyboard.press(look)
+    for size in (DESK, PROJECTOR, PHONE, (360, 740)):
+        shown.page.set_viewport_size({"width": size[0], "height": size[1]})
+        fridge = shown.picture.locator(".fridge .body").bounding_box()
+        words = shown.picture.locator(".invitation text")
+        assert fridge
+        assert words.count() > 5
+        for text in words.all():
+            box = text.bounding_box()
+            assert box
+            end = size[0] if size[0] < 600 else fridge["x"]  # on a phone the fridge stands below
+            assert box["x"] + box["width"] < end, (size, text.inner_text())
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

@@ -226,6 +226,47 @@ def test_cut_words_fit(words: str, room: int) -> None:
     assert shown == " ".join(words.split()) or shown.endswith("…")
 
 
+def shelf_collisions(root: Element, kind: Type) -> list[str]:
+    """Words of the fridge that stand on another shelf's words or boxes, or leave it."""
+    shelves = [(shelf, [w for w in words_of(shelf, kind) if w.text]) for shelf in classed(root, "shelf")]
+    out = [f"{one.text!r} leaves the fridge" for _, mine in shelves for one in mine if one.right > 926]
+    for shelf, mine in shelves:
+        for other, theirs in shelves:
+            if other is not shelf:
+                out += [f"{a.text!r} covers {b.text!r}" for a in mine for b in theirs if a.meets(b)]
+                boxes = [_boxed(box) for box in classed(other, "box")]
+                out += [f"{one.text!r} stands on another shelf" for one in mine if any(map(one.meets, boxes))]
+    return out
+
+
+def _boxed(box: Element) -> Words:
+    x, y, wide, tall = (float(next(box.iter("rect")).get(name, 0)) for name in ("x", "y", "width", "height"))
+    return Words(x, y, x + wide, y + tall, "")
+
+
+def _sides() -> Iterator[tuple[Subject, Subject]]:
+    dip, *pizzas = sorted(names(), key=lambda name: "dip" not in name)
+    for name in pizzas:
+        yield image(dip), image(name)
+        yield image(name), container(dip, {}, [])
+    yield image(pizzas[0]), image(pizzas[1])
+    yield dipped(), container(dip, {}, [])
+
+
+@pytest.mark.parametrize("kind", ["wide", "close", "slim"])
+@pytest.mark.parametrize("more", [(), ("pizza/margherita:latest",), tuple(names())], ids=len)
+def test_the_words_of_the_fridge_do_not_collide_beside_two(more: tuple[str, ...], kind: Type) -> None:
+    hits = {}
+    for left, right in _sides():
+        wanted = dict.fromkeys((*(n for one in (left, right) for n in one.own), *more))
+        blobs = held(*wanted)
+        boxes = sum(blob.content for blob in blobs)
+        account = Ledger(2 * boxes, boxes + 38_200, 359_000, 1_000_000)
+        if hit := shelf_collisions(tree(picture(left, blobs, beside=right, account=account)), kind):
+            hits[f"{left.key} beside {right.key} of {right.own}"] = hit
+    assert hits == {}
+
+
 @pytest.mark.parametrize("others", [(), ("pizza/cheese:latest", "pizza/margherita:latest")])
 @pytest.mark.parametrize("name", names())
 def test_the_words_of_the_fridge_do_not_collide(name: str, others: tuple[str, ...]) -> None:

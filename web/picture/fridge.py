@@ -20,7 +20,13 @@ ROOM: Final = 228.0
 """The widest box."""
 SLIVER: Final = 1.6
 GAP: Final = 1.5
+_DOOR: Final = 186.0
+"""The lowest door's height: its lines stand as tight as they can."""
 _RIGHT: Final = 924.0
+_LOOSE: Final = 58.0
+"""How far below the door a shelf of other boxes stands, the words over them included."""
+_OVER: Final = 31.0
+"""What words over a shelf's boxes need, beside the boxes' height, from the board above."""
 
 
 def ledger(blobs: Sequence[Blob]) -> Ledger:
@@ -47,14 +53,19 @@ def fridge(
             led.append((row.y, [blobs[digest] for digest in digests]))
     others = sorted((b for d, b in blobs.items() if d not in drawn), key=lambda b: -b.content)
     scale = min((_scale(some) for _, some in [*led, (0, others)] if some), default=1.0)
-    shelves = [_shelf(y, tall, some, scale, page, tint, led=True) for y, some in led]
-    top = min((shelf.y for shelf in shelves), default=HEIGHT - 60.0)
     papers = _papers(account, blobs)
     below = 20 if papers else 0
-    divider = max(186.0 + below, top - (62 if shelves and shelves[0].over else 48) - (64 if others else 0))
+    shelves, above = [], _DOOR + below + (_LOOSE if others else 0)
+    for y, some in led:
+        shelves.append(_shelf(y, tall, some, scale, page, tint, led=True, high=y - above >= tall + _OVER))
+        above = y
+    top = min((shelf.y for shelf in shelves), default=HEIGHT - 60.0)
+    divider = max(_DOOR + below, top - (62 if shelves and shelves[0].over else 48) - (64 if others else 0))
     divider = min(divider, 330.0 if others else 380.0)
     if others:
-        shelves.insert(0, _shelf(divider + (46 if dense else 58), tall, others, scale, page, tint, led=False))
+        shelves.insert(
+            0, _shelf(divider + (46 if dense else _LOOSE), tall, others, scale, page, tint, led=False, high=True)
+        )
     key = f"{account.saved} %" if account.saved else size(account.stored)
     return Fridge(account, _door(divider - below, key), divider, tuple(shelves), len(blobs), papers)
 
@@ -85,7 +96,7 @@ def _papers(account: Ledger, blobs: Mapping[Digest, Blob]) -> int:
 
 def _door(height: float, key: str) -> Door:
     """The ledger's lines on a door of that height: from tight (186) to loose (336)."""
-    loose = max(0.0, min(1.0, (height - 186) / 150))
+    loose = max(0.0, min(1.0, (height - _DOOR) / 150))
 
     def at(tight: float, wide: float) -> float:
         return round(tight + (wide - tight) * loose, 1)
@@ -105,17 +116,10 @@ def _door(height: float, key: str) -> Door:
     )
 
 
-def _shelf(
-    y: float,
-    tall: float,
-    blobs: Sequence[Blob],
-    scale: float,
-    page: Callable[[Digest], str],
-    tint: Callable[[Digest], str],
-    *,
-    led: bool,
-) -> Shelf:
-    """One shelf with its boxes; all are drawn to `scale`, in units a byte."""
+def _boxes(
+    blobs: Sequence[Blob], scale: float, page: Callable[[Digest], str], tint: Callable[[Digest], str]
+) -> tuple[tuple[Box, ...], float]:
+    """The boxes of one shelf, side by side, and how wide they are in all."""
     widths = [max(_least(blobs), b.content * scale) for b in blobs]
     gap = _gap(blobs)
     x, boxes = BOXES, []
@@ -138,28 +142,46 @@ def _shelf(
             )
         )
         x += wide + gap
-    taken = x - gap - BOXES
+    return tuple(boxes), x - gap - BOXES
+
+
+def _shelf(
+    y: float,
+    tall: float,
+    blobs: Sequence[Blob],
+    scale: float,
+    page: Callable[[Digest], str],
+    tint: Callable[[Digest], str],
+    *,
+    led: bool,
+    high: bool,
+) -> Shelf:
+    """One shelf with its boxes; all are drawn to `scale`, in units a byte. `high`: there is room for words above."""
+    boxes, taken = _boxes(blobs, scale, page, tint)
     content = sum(b.content for b in blobs)
     many = "" if len(blobs) == 1 else counted(len(blobs), "box", "boxes")
     users = list(dict.fromkeys(brief(user) for b in blobs for user in b.users))
     if not led:
         first = f"{counted(len(blobs), 'other box', 'other boxes')}, {size(content)} content"
-        return Shelf(round(y, 1), tall, tuple(boxes), BOXES, False, first, "", "", led)
+        return Shelf(round(y, 1), tall, boxes, BOXES, False, first, "", "", led)
     first = f"{size(content)} content"
-    if many and taken > 110:
+    if many and taken > 110 and high:
         first = f"{many}, {first}"
-        return Shelf(round(y, 1), tall, tuple(boxes), BOXES, False, first, "", "", led, over=True)
-    inside = taken - 14 > max(_RIGHT - BOXES - taken - 10, width(first, "bold", 15)) and len(blobs) == 1
-    begin = BOXES + 8 if inside else BOXES + taken + 9
-    room = (taken - 14) if inside else _RIGHT - begin
-    if many and width(f"{first} in {many}", "bold", 15) <= room:
-        first = f"{first} in {many}"
+        return Shelf(round(y, 1), tall, boxes, BOXES, False, first, "", "", led, over=True)
     names = ", ".join(users) if len(users) <= 2 else f"{users[0]}, {users[1]} and {len(users) - 2} more"
+    least = max(width(size(content), "bold", 16.5), width(names, "sans", 16.5)) if many else ROOM
+    beside = _RIGHT - BOXES - taken - 9
+    inside = taken - 14 > max(beside - 1, width(first, "bold", 15)) and beside < least
+    begin = BOXES + 8 if inside else BOXES + taken + 9
+    room = (taken - 14) if inside else beside
+    if many:
+        ways = (f"{first} in {many}", first)
+        first = next((way for way in ways if width(way, "bold", 16.5) <= room), size(content))
     first, second = cut(first, room, "bold", 15), cut(names, room * 0.93, "sans", 14) if names else "no image"
     return Shelf(
         round(y, 1),
         tall,
-        tuple(boxes),
+        boxes,
         round(begin, 1),
         inside,
         first,

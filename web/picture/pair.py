@@ -24,7 +24,7 @@ from web.picture.words import counted
 SCALE: Final = 0.66
 LEFT, RIGHT = 96.0, 285.0
 """The two axes."""
-_TOP, _TOP_TUB, _BOTTOM = 282.0, 362.0, 592.0
+_TOP, _TOP_OTHERS, _TOP_TUB, _BOTTOM = 282.0, 312.0, 362.0, 592.0
 _GAP: Final = 62.0
 _LIFT: Final = 40.0
 """How far a short stack is lifted towards its pies at most."""
@@ -87,10 +87,10 @@ def plan(left: Writer, right: Writer, room: float) -> list[_Pair]:
     return rows
 
 
-def join(left: Writer, right: Writer, halves: tuple[Half, Half]) -> tuple[list[Row], list[Joined]]:
-    """The label rows, top first, and what is drawn at each."""
+def join(left: Writer, right: Writer, halves: tuple[Half, Half], *, others: bool) -> tuple[list[Row], list[Joined]]:
+    """The label rows, top first, and what is drawn at each. `others`: the fridge has a shelf of other boxes above."""
     tub = halves[0].tub or halves[1].tub
-    top = _TOP_TUB if tub else _TOP
+    top = _TOP_TUB if tub else _TOP_OTHERS if others else _TOP
     pairs = plan(left, right, _BOTTOM - top)
     gap = min(_GAP, (_BOTTOM - top) / max(1, len(pairs) - 1))
     bottom = _BOTTOM - min(_LIFT, (_BOTTOM - top - gap * (len(pairs) - 1)) / 2)
@@ -140,8 +140,8 @@ def both(
 ) -> PizzaView:
     """Two subjects side by side."""
     halves = half(left, LEFT, address, layer), half(right, RIGHT, address, layer)
-    rows, joined = join(left, right, halves)
     sides = [{one.digest for one in writer.subject.layers} for writer in (left, right)]
+    rows, joined = join(left, right, halves, others=bool(held.keys() - sides[0] - sides[1]))
     common = sides[0] & sides[1]
     sizes = tuple(
         sum(held[digest].content for digest in some if digest in held)

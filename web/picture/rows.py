@@ -21,6 +21,8 @@ from web.picture.words import command, counted, cut, ingredient_title, listed, s
 NAME_AT = 88.0
 COLUMN = 246.0
 _THICK = {"dough": 17.0, "sauce": 8.0, "cheese": 6.0, "plain": 11.0, "dip": 13.0}
+_BUNDLED = 22.0
+"""How thick layers that are gathered are drawn at most: more would meet the row below."""
 _RELEASES = (b"etc/os-release", b"usr/lib/os-release")
 
 
@@ -122,7 +124,10 @@ class Writer:
             if left < 16 + 10 * len(beads) + width(files, "bold", 13):
                 files = ""
                 beads = beads[:1] if left > 12 else []
-        large = cut(name, COLUMN - width(size(amount), "bold", 21) - 10, "serif", 22)
+        space = COLUMN - width(size(amount), "bold", 21) - 10
+        if plan.kind == "bundle" and width(name, "serif", 22) > space:
+            name = name.replace(" to ", "–")  # its numbers are the point of it
+        large = cut(name, space, "serif", 22)
         trail = round(width(large, "serif", 19) + 12, 1)
         trail = trail if pin and trail + 8 < COLUMN - width(size(amount), "bold", 18) - 8 else 0.0
         digits = width(short(parts[0].digest), "mono", 11.5) + 10 if plan.kind == "layer" else 0
@@ -130,8 +135,9 @@ class Writer:
         words = commits.fitted(words, COLUMN - digits) if ours else words
         kind, lying, tint = self._disc(plan.layers, lens)
         thick = min(13.0, each * 0.42) if lens else _THICK.get(kind, 4.0)
+        thick = min(_BUNDLED, 4.0 * len(parts)) if kind == "bundle" else thick
         level = round(plan.y - PIN.y * TILT, 1)
-        disc = Disc(kind, level, tint, lying, 104.0 if lens else 128.0, thick, tuple(part.tint for part in parts))
+        disc = Disc(kind, level, tint, lying, 104.0 if lens else 128.0, thick, self._face(plan.layers))
         return Row(
             plan.kind,
             plan.y,
@@ -257,13 +263,20 @@ class Writer:
     def _disc(self, layers: Sequence[int], lens: bool) -> tuple[str, Lying, str]:
         tint = self.tints[layers[0]]
         if len(layers) > 1:
-            return "bundle", Lying(), tint
+            return "bundle", Lying() if self._face(layers) == "dip" else self.table.disc(layers[-1])[1], tint
         kind, lying = self.table.disc(layers[0])
         if lens:
             slots = [self.table.slot(part.number) for part in self.table.slices if self._lies(part, layers[0])]
             scoop = Surface("scoop", wedges(slots, 100), slab(slots, 100, 10)) if slots else None
             return "dip", replace(lying, surfaces=(scoop,) if scoop else (), dipped=()), tint
         return kind, lying, tint
+
+    def _face(self, layers: Sequence[int]) -> str:
+        """What one sees on top of layers that are gathered: a dip's paste, or the topmost one's surface."""
+        if len(layers) == 1:
+            return ""
+        tall = self.table.survey.pizza and self.count > planner.MANY
+        return "dip" if tall else self.table.disc(layers[-1])[0]
 
     def _lies(self, part: Slice, layer: int) -> bool:
         """Whether a layer has files in a slice."""

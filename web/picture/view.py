@@ -116,8 +116,8 @@ class Disc:
     lying: Lying
     radius: float = 128
     thick: float = 0
-    tints: tuple[str, ...] = ()
-    """Of a bundle, bottom first."""
+    face: str = ""
+    """Of a bundle: the kind of its topmost layer's disc, whose surface one sees."""
 
 
 @dataclass(frozen=True, slots=True)
