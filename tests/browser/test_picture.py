@@ -250,7 +250,7 @@ def test_an_empty_kitchen_invites_in_words_that_one_can_read_whole(visit: Open, 
             box = text.bounding_box()
             assert box
             end = size[0] if size[0] < 600 else fridge["x"]  # on a phone the fridge stands below
-            assert box["x"] + box["width"] < end, (size, text.inner_text())
+            assert box["x"] + box["width"] < end, (size, text.text_content())
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

@@ -409,3 +409,30 @@ def test_the_boxes_of_a_shelf_never_leave_the_fridge(sizes: list[int]) -> None:
         edges = [(box.x, box.x + box.width) for box in shelf.boxes]
         assert edges[-1][1] - edges[0][0] <= ROOM + 0.2 * len(edges)  # widths and places are rounded
         assert all(left < right for left, right in edges)
+
+
+def test_gathered_layers_are_a_slab_with_a_strip_for_each_under_the_topmost_ones_surface() -> None:
+    root = shown(image(DIP), held(DIP, CHEESE), beside=image(CHEESE))
+    slabs = [disc for disc in classed(root, "disc") if "data-layers" in disc.attrib]
+    assert len(slabs) > 2
+    for slab in slabs:
+        first, last = map(int, slab.attrib["data-layers"].split("-"))
+        strips = facts(slab, "data-layer")
+        assert [int(strip.attrib["data-layer"]) for strip in strips] == list(range(first, last + 1))
+        assert [strip.attrib["data-digest"] for strip in strips] == [
+            one.digest for one in image(DIP).layers[first : last + 1]
+        ]
+        surface = classed(slab, "paste")[0]
+        assert strips[-1].attrib["class"] in surface.attrib["class"].split()
+
+
+def test_a_slab_of_a_few_layers_shows_what_the_topmost_brings() -> None:
+    files = [{b"pizza/slice-%d/crust" % n: 900 for n in range(1, 9)}]
+    files += [{b"pizza/slice-%d/basil" % (n % 8 + 1): 9} for n in range(11)]
+    root = shown(made([layer(n, one) for n, one in enumerate(files)]))
+    slabs = [disc for disc in classed(root, "disc") if "data-layers" in disc.attrib]
+    assert slabs
+    for slab in slabs:
+        assert [one.get("href") for one in slab.iter("use") if one.get("href", "").startswith("#i-")][:1] == [
+            "#i-basil"
+        ]

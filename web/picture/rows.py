@@ -126,7 +126,7 @@ class Writer:
                 beads = beads[:1] if left > 12 else []
         space = COLUMN - width(size(amount), "bold", 21) - 10
         if plan.kind == "bundle" and width(name, "serif", 22) > space:
-            name = name.replace(" to ", "–")  # its numbers are the point of it
+            name = name.removeprefix("Layers ")  # the numbers are the point of it
         large = cut(name, space, "serif", 22)
         trail = round(width(large, "serif", 19) + 12, 1)
         trail = trail if pin and trail + 8 < COLUMN - width(size(amount), "bold", 18) - 8 else 0.0
