@@ -203,7 +203,8 @@ class Recent(Generic[K, V]):
     def drop(self, key: K) -> None:
         """Keep the value of `key` no longer."""
         with self._lock:
-            self._values.pop(key, None)
+            _, weight = self._values.pop(key, (None, 0))
+            self._held -= weight
 
     def put(self, key: K, value: V) -> None:
         """Keep `value`, whatever was kept of `key`."""

@@ -40,3 +40,12 @@ def test_a_value_that_is_replaced_counts_once() -> None:
     assert not asked(kept, "same", 2)
     kept.put("same", bytes(20))
     assert asked(kept, "same", 2), "what was kept of it is gone, not shown in its place"
+
+
+def test_a_value_that_was_dropped_gives_its_room_back() -> None:
+    kept: Recent[str, bytes] = Recent(100, room=10, weigh=len)
+    for _ in range(3):
+        kept.put("same", bytes(8))
+        kept.drop("same")
+    kept.put("other", bytes(8))
+    assert not asked(kept, "other", 8)
