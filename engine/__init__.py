@@ -5,7 +5,7 @@ It knows no web framework, and nothing of what pages draw. Modules form a ladder
     errors, digest, reference, whiteout, paths  words and their grammar
     spec                                    OCI and docker JSON documents
     events                                  what happened, in past tense
-    blobs, files                            bytes by digest; files that can be made again
+    blobs, memoryblobs, files               bytes by digest; files that can be made again
     pax, ustar, tar, compression            how layers are packed
     layer, layerindex, layerwriter          a layer as an index over its tar; reading and writing one
     layerstore                              layers by diff_id, read once

@@ -17,10 +17,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import io
 import os
 import secrets
-import threading
 import time
 from collections.abc import Container, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -40,7 +38,7 @@ GRACE: Final = 3600.0
 """Seconds for which an unreached blob is kept (rule 39)."""
 _TICK: Final = 1000
 """Nanoseconds by which the times of two renewals differ at least."""
-_OURS: Final = 500
+OURS: Final = 500
 """From here on an error's HTTP status says that the fault is ours."""
 _POLL: Final = 0.002
 """Seconds between two looks at the lock, which nobody holds for longer than a system call or two."""
@@ -100,7 +98,7 @@ class BlobStore(Protocol):
                 yield chunk
 
 
-class _Checker:
+class Checker:
     """Counts and hashes what passes, and refuses what is not `digest` of `size`."""
 
     def __init__(self, digest: Digest | None, size: int | None) -> None:
@@ -108,98 +106,20 @@ class _Checker:
         self._hash = hashlib.new(digests.algorithm(digest) if digest else "sha256")
 
     def update(self, chunk: bytes) -> None:
+        """The next piece; `SizeMismatch` as soon as it is one too many."""
         self.count += len(chunk)
         if self.size is not None and self.count > self.size:
             raise SizeMismatch(self.size, self.count)
         self._hash.update(chunk)
 
     def finish(self) -> Digest:
+        """There is no more: its digest; `SizeMismatch`, `DigestMismatch`."""
         if self.size is not None and self.count != self.size:
             raise SizeMismatch(self.size, self.count)
         actual = digests.seal(self._hash)
         if self.digest is not None and actual != self.digest:
             raise DigestMismatch(self.digest, actual)
         return actual
-
-
-def _pieces(content: bytes | Iterable[bytes]) -> Iterable[bytes]:
-    return (content,) if isinstance(content, bytes) else content
-
-
-class MemoryBlobs(BlobStore):
-    """A blob store that lasts as long as the process."""
-
-    def __init__(self) -> None:
-        self._blobs: dict[Digest, tuple[bytes, float]] = {}
-        self._made: dict[Digest, tuple[bytes, float]] | None = None
-        self._lock = threading.Lock()
-
-    def __contains__(self, digest: object) -> bool:
-        return digest in self._blobs
-
-    def __iter__(self) -> Iterator[Digest]:
-        return iter(tuple(self._blobs))
-
-    def size(self, digest: Digest) -> int:
-        return len(self._get(digest))
-
-    def open(self, digest: Digest) -> BinaryIO:
-        return io.BytesIO(self._get(digest))
-
-    def put(self, content: bytes | Iterable[bytes], *, digest: Digest | None = None, size: int | None = None) -> Digest:
-        checker, kept = _Checker(digest, size), io.BytesIO()
-        for chunk in _pieces(content):
-            checker.update(chunk)
-            kept.write(chunk)
-        actual = checker.finish()
-        with self._lock:
-            self._hold(actual, kept.getvalue())
-        return actual
-
-    def adopt(self, file: Path, digest: Digest) -> None:
-        with self._lock:
-            self._hold(digest, file.read_bytes())
-        file.unlink()
-
-    def renew(self, digest: Digest) -> bool:
-        with self._lock:
-            if digest in self._blobs:
-                self._hold(digest, self._blobs[digest][0])
-            return digest in self._blobs
-
-    @contextmanager
-    def tentative(self) -> Iterator[BlobStore]:
-        within = copy.copy(self)
-        made = within._made = {}
-        try:
-            yield within
-        except EngineError as error:
-            if error.status < _OURS:
-                with self._lock:
-                    for digest, entry in made.items():
-                        if self._blobs.get(digest) is entry:
-                            del self._blobs[digest]
-            raise
-
-    def _hold(self, digest: Digest, content: bytes) -> None:
-        before, entry = self._blobs.get(digest), (content, time.time())
-        self._blobs[digest] = entry
-        if self._made is not None and (before is None or self._made.get(digest) is before):
-            self._made[digest] = entry
-
-    def sweep(self, keep: Container[Digest], *, grace: float = GRACE) -> dict[Digest, int]:
-        with self._lock:
-            limit = time.time() - grace
-            gone = {d: len(b) for d, (b, born) in self._blobs.items() if d not in keep and born <= limit}
-            for digest in gone:
-                del self._blobs[digest]
-        return gone
-
-    def _get(self, digest: Digest) -> bytes:
-        try:
-            return self._blobs[digest][0]
-        except KeyError:
-            raise BlobUnknown(digest) from None
 
 
 class DirectoryBlobs(BlobStore):
@@ -237,14 +157,14 @@ class DirectoryBlobs(BlobStore):
             raise BlobUnknown(digest) from None
 
     def put(self, content: bytes | Iterable[bytes], *, digest: Digest | None = None, size: int | None = None) -> Digest:
-        checker = _Checker(digest, size)
+        checker = Checker(digest, size)
         if isinstance(content, bytes):
             checker.update(content)
             actual = checker.finish()
             if self.renew(actual):
                 return actual
             content = (content,)
-            checker = _Checker(actual, None)
+            checker = Checker(actual, None)
         temporary = self._tmp / secrets.token_hex(16)
         try:
             with temporary.open("xb") as stream:
@@ -277,7 +197,7 @@ class DirectoryBlobs(BlobStore):
         try:
             yield within
         except EngineError as error:
-            if error.status < _OURS:
+            if error.status < OURS:
                 for digest, stamp in made.items():
                     self._forget(self._file(digest), stamp)
             raise

@@ -25,9 +25,10 @@ import msgspec
 
 from engine import digest as digests
 from engine import spec
-from engine.blobs import BlobStore, MemoryBlobs
+from engine.blobs import BlobStore
 from engine.layer import Entry, Written
 from engine.layerwriter import LayerWriter
+from engine.memoryblobs import MemoryBlobs
 from menu import LAYOUT, ingredients, pizzafile
 from menu.ingredients import Files
 from menu.pizzafile import Pizzafile, Run

@@ -17,7 +17,7 @@ import pytest
 
 from engine import digest as digests
 from engine import spec
-from engine.blobs import MemoryBlobs
+from engine.memoryblobs import MemoryBlobs
 from engine.terminal import size
 from menu import LAYOUT, build, ingredients
 from menu.pizzafile import Pizzafile, copied

@@ -9,11 +9,12 @@ import random
 from contextlib import suppress
 from typing import Any
 
-from engine.blobs import BlobStore, MemoryBlobs
+from engine.blobs import BlobStore
 from engine.errors import FileError
 from engine.layer import Entry
 from engine.layerstore import LayerStore
 from engine.layerwriter import LayerWriter
+from engine.memoryblobs import MemoryBlobs
 from engine.merged import Merged, Place
 from engine.snapshot import Snapshot
 from engine.union import Union

@@ -15,10 +15,10 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from engine import shell
-from engine.blobs import MemoryBlobs
 from engine.errors import never
 from engine.events import Event
 from engine.layerstore import LayerStore
+from engine.memoryblobs import MemoryBlobs
 from engine.shell.meter import Limits
 from engine.snapshot import Snapshot
 from engine.union import Union

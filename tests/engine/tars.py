@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 from engine import digest as digests
-from engine.blobs import MemoryBlobs
 from engine.layer import Layer, Limits
 from engine.layerstore import LayerStore
+from engine.memoryblobs import MemoryBlobs
 from engine.tar import Member, Reader
 
 KINDS = {

@@ -22,7 +22,7 @@ from engine import archive
 from engine import digest as digests
 from engine import reference as references
 from engine.archive import Loaded, tarsource
-from engine.blobs import BlobStore, DirectoryBlobs, MemoryBlobs
+from engine.blobs import BlobStore, DirectoryBlobs
 from engine.digest import Digest
 from engine.errors import (
     BlobUnknown,
@@ -39,6 +39,7 @@ from engine.errors import (
 )
 from engine.image import Image
 from engine.layerstore import LayerStore
+from engine.memoryblobs import MemoryBlobs
 from engine.ocilayout import Layout
 from engine.pull import pull
 from engine.registry import Registry

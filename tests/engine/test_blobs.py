@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from engine import digest as digests
-from engine.blobs import BlobStore, DirectoryBlobs, MemoryBlobs
+from engine.blobs import BlobStore, DirectoryBlobs
 from engine.digest import Digest
 from engine.errors import BlobUnknown, Corrupt, DigestMismatch, LimitExceeded, SizeMismatch
+from engine.memoryblobs import MemoryBlobs
 
 PIZZA = b"pizza" * 1000
 NAME = digests.of(PIZZA)

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from engine.blobs import MemoryBlobs
 from engine.compression import decompress
 from engine.diff import Change, commit_layer, diff, export
 from engine.errors import FileError
 from engine.layer import Layer
 from engine.layerstore import LayerStore
+from engine.memoryblobs import MemoryBlobs
 from engine.merged import Merged
 from engine.snapshot import Snapshot
 from engine.union import Union

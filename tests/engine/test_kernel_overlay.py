@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from engine.blobs import MemoryBlobs
 from engine.errors import FileError
+from engine.memoryblobs import MemoryBlobs
 from engine.merged import Merged
 from engine.snapshot import Snapshot
 from engine.union import Union

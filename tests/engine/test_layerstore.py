@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 
 from engine import digest as digests
 from engine import layerstore
-from engine.blobs import MemoryBlobs
 from engine.digest import Digest
 from engine.errors import BlobUnknown, Cancelled, DigestMismatch, EngineError, LimitExceeded, MalformedLayer
 from engine.layer import Entry, Layer, Limits
 from engine.layerstore import LayerStore
 from engine.layerwriter import LayerWriter
+from engine.memoryblobs import MemoryBlobs
 from tests.engine.tars import item, patient, tar
 
 BIG = random.Random(1).randbytes(3_000_000)

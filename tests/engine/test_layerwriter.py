@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import digest as digests
-from engine.blobs import MemoryBlobs
 from engine.errors import MalformedLayer
 from engine.layer import Entry, Layer, Written
 from engine.layerstore import LayerStore
 from engine.layerwriter import LayerWriter
+from engine.memoryblobs import MemoryBlobs
 from tests.engine.tars import patient
 
 NANO = 1_000_000_000

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from engine import digest as digests
 from engine import events as facts
 from engine import reference as references
-from engine.blobs import DirectoryBlobs, MemoryBlobs
+from engine.blobs import DirectoryBlobs
 from engine.digest import Digest
 from engine.errors import (
     BlobUnknown,
@@ -32,6 +32,7 @@ from engine.errors import (
 )
 from engine.events import Event
 from engine.layerstore import LayerStore
+from engine.memoryblobs import MemoryBlobs
 from engine.ocilayout import Layout
 from engine.platforms import NESTED_MAX, PlatformUnknown, choose
 from engine.pull import Pulled, pull

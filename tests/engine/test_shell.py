@@ -152,7 +152,7 @@ def test_a_text_is_run_as_a_script_is() -> None:
 
 def ours_files() -> shell.Snapshot:
     """An empty container."""
-    from engine.blobs import MemoryBlobs
+    from engine.memoryblobs import MemoryBlobs
     from engine.union import Union
     from engine.upper import EMPTY
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from engine import digest as digests
-from engine.blobs import DirectoryBlobs, MemoryBlobs
+from engine.blobs import DirectoryBlobs
 from engine.diff import commit_layer, diff
 from engine.errors import Corrupt, FileError, LimitExceeded
 from engine.events import (
@@ -29,6 +29,7 @@ from engine.events import (
 )
 from engine.layer import Entry, Layer
 from engine.layerstore import LayerStore
+from engine.memoryblobs import MemoryBlobs
 from engine.merged import Merged
 from engine.snapshot import Limits, Snapshot
 from engine.union import Union

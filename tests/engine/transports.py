@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from engine import reference as references
-from engine.blobs import MemoryBlobs
 from engine.layerstore import LayerStore
+from engine.memoryblobs import MemoryBlobs
 from engine.ocilayout import Layout
 from engine.pull import pull
 from engine.registry import Registry
