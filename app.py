@@ -5,11 +5,9 @@ python app.py --host 127.0.0.1 --port 8000 --data .kitchen --menu menu/layout
 
 from __future__ import annotations
 
-import argparse
 import gc
 import logging
 import os
-import re
 import socket
 import sys
 import tempfile
@@ -26,7 +24,6 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.wrappers import Response as AnyResponse
 
 from engine import context, digest, terminal
-from engine import reference as references
 from engine.addresses import Addresses, public
 from engine.errors import CommandError, EngineError
 from engine.journal import QUOTA, Journal
@@ -35,7 +32,8 @@ from engine.ocilayout import Layout
 from engine.registry import Caller, Registry
 from engine.registry import Limits as Pushing
 from engine.remote import InProcess
-from web import delivering, kitchen, markup, menu, pizza, registry, serving
+from web import arguments, delivering, kitchen, markup, menu, pizza, registry, serving
+from web.arguments import CLASSES, DATA, MENU, Arguments
 from web.compress import compress
 from web.deliveries import Deliveries
 from web.guard import Guard, Limits
@@ -43,10 +41,6 @@ from web.shop import Shop
 from web.terminals import Terminals
 from web.tokens import Tokens, key
 
-ROOT = Path(__file__).parent
-DATA = Path(".kitchen")
-MENU = ROOT / "menu" / "layout"
-CLASSES = ("class",)
 SWEEP_SECONDS = 600.0
 """How often the space of what nobody reaches is given back."""
 FAREWELL_SECONDS = 1.0
@@ -81,15 +75,13 @@ def create_app(
     dishes = menu.read(menu_layout) if menu_layout else ()
     _try_writing(data)
     stopping = stopping or threading.Event()
-    guard = Guard(limits or Limits(), tuple(names))
+    guard, tokens = Guard(limits or Limits(), tuple(names)), Tokens(key(data / "registry.key"), frozenset(classes))
 
     def own(host: str, kitchen: str) -> InProcess | None:
         """The registry here, as a kitchen reaches it without a detour over a socket."""
-        return (
-            InProcess(desk.registry, Caller(kitchen, desk.tokens.shared))
-            if kitchen and guard.own(host, kitchen)
-            else None
-        )
+        if not (kitchen and guard.own(host, kitchen)):
+            return None
+        return InProcess(desk.registry, Caller(kitchen, tokens.shared))
 
     shop = Shop(
         journal=Journal(
@@ -102,11 +94,14 @@ def create_app(
         stopping=stopping,
         deliveries=Deliveries(stopping),
     )
+    desk = registry.Desk(Registry(Layout(menu_layout) if menu_layout else None, shop.journal.registry), tokens)
+    return _flask(shop, desk)
+
+
+def _flask(shop: Shop, desk: registry.Desk) -> Flask:
+    """The pages and the registry's routes, over what they work with."""
     app = Flask(__name__, static_folder="static", template_folder="templates")
-    app.extensions["shop"] = shop
-    tokens = Tokens(key(data / "registry.key"), frozenset(classes))
-    catalogue = Layout(menu_layout) if menu_layout else None
-    desk = app.extensions["registry"] = registry.Desk(Registry(catalogue, shop.journal.registry), tokens)
+    app.extensions["shop"], app.extensions["registry"] = shop, desk
     app.jinja_env.code_generator_class, app.jinja_env.plain = markup.Escaping, markup.plain  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {"size": terminal.size, "short": digest.short, **markup.FILTERS, **pizza.FILTERS}
@@ -114,9 +109,8 @@ def create_app(
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     app.after_request(compress)
     shop.guard.watch(app)
-    app.register_blueprint(kitchen.blueprint)
-    app.register_blueprint(delivering.blueprint)
-    app.register_blueprint(registry.blueprint)
+    for blueprint in (kitchen.blueprint, delivering.blueprint, registry.blueprint):
+        app.register_blueprint(blueprint)
     app.register_error_handler(EngineError, _engine_error)
     app.register_error_handler(HTTPException, _http_error)
     return app
@@ -165,71 +159,50 @@ def _error(status: int, sentence: str) -> tuple[str, int]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C. Exit code 2 where an argument cannot be used, and why."""
-    parser = argparse.ArgumentParser(
-        prog="python app.py", description="Hello Whale: a pizzeria that is an image engine."
-    )
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for a whole class (%(default)s)"
-    )
-    parser.add_argument("--port", type=_port, default=8000, help="0 takes any free one (%(default)s)")
-    parser.add_argument(
-        "--data", type=Path, default=DATA, metavar="DIR", help="where the kitchens are kept (%(default)s)"
-    )
-    parser.add_argument("--menu", type=Path, default=MENU, metavar="LAYOUT", help="the OCI layout that pulls come from")
-    parser.add_argument(
-        "--class",
-        dest="classes",
-        action="append",
-        type=_namespace,
-        metavar="NAME",
-        help=f"every kitchen may push to repositories below NAME/ ({', '.join(CLASSES)})",
-    )
-    parser.add_argument("--name", action="append", default=[], help="a host name that this server is reached under")
-    parser.add_argument(
-        "--quota",
-        type=_mebibytes,
-        default=QUOTA,
-        metavar="MIB",
-        help=f"what the images and containers of one kitchen may take, in MiB ({QUOTA >> 20})",
-    )
-    parser.add_argument(
-        "--allow-remote",
-        action="store_true",
-        help="let visitors pull from and push to registries of the open internet; never of this machine or network",
-    )
-    asked = parser.parse_args(argv)
+    parser = arguments.parser()
+    asked = arguments.read(parser.parse_args(argv))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     stopping = threading.Event()
     try:
+        app = _open(asked, stopping)
+        listening = _listen(asked.host, asked.port)
+    except _Unusable as error:
+        parser.error(str(error))
+    gc.freeze()  # what was made so far stays: no collection need look at it again
+    print(f"Hello Whale is open: {_url(asked.host, listening)}", flush=True)
+    threading.Thread(target=_keep_house, args=(app.extensions["shop"].journal, stopping), daemon=True).start()
+    who = registry.who(app.extensions["registry"].tokens)
+    serving.serve(app, listening, stopping, who, behind_proxy=asked.behind_proxy)
+    _leave(app)
+    return 0
+
+
+class _Unusable(Exception):
+    """What an operator asked for cannot be had; the message says what and why."""
+
+
+def _open(asked: Arguments, stopping: threading.Event) -> Flask:
+    """The application that was asked for; `_Unusable`."""
+    try:
         epoch = context.epoch(os.environ)
     except CommandError as error:
-        parser.error(str(error))
+        raise _Unusable(str(error)) from error
     try:
-        app = create_app(
+        return create_app(
             asked.data,
             menu_layout=asked.menu,
-            names=(asked.host, *asked.name),
+            names=asked.names,
             network=Network(Addresses(public)) if asked.allow_remote else None,
             quota=asked.quota,
             epoch=epoch,
             stopping=stopping,
-            classes=asked.classes or CLASSES,
+            classes=asked.classes,
         )
     except EngineError as error:
-        parser.error(f"argument --menu: {error}")
+        raise _Unusable(f"argument --menu: {error}") from error
     except OSError as error:
-        parser.error(f"argument --data: {asked.data} cannot be used: {error.strerror}")
-    try:
-        listening = _listen(asked.host, asked.port)
-    except OSError as error:
-        parser.error(f"cannot listen on {asked.host} port {asked.port}: {error.strerror or error}")
-    gc.freeze()  # what was made so far stays: no collection need look at it again
-    print(f"Hello Whale is open: {_url(asked.host, listening)}", flush=True)
-    threading.Thread(target=_keep_house, args=(app.extensions["shop"].journal, stopping), daemon=True).start()
-    serving.serve(app, listening, stopping, registry.who(app.extensions["registry"].tokens))
-    _leave(app)
-    return 0
+        raise _Unusable(f"argument --data: {asked.data} cannot be used: {error.strerror}") from error
 
 
 def _keep_house(journal: Journal, stopping: threading.Event) -> None:
@@ -241,35 +214,19 @@ def _keep_house(journal: Journal, stopping: threading.Event) -> None:
             logging.getLogger(__name__).exception("sweeping failed; it is tried again")
 
 
-def _namespace(text: str) -> str:
-    if "/" in text or not references.is_repository(text) or re.fullmatch(r"[0-9a-f]{16}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no namespace: use lowercase letters, digits, '-', '_' and '.'")
-    return text
-
-
-def _mebibytes(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 0 < len(text) < 9 and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of MiB: a whole one, of at least 1")
-    return int(text) << 20
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535")
-    return int(text)
-
-
 def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket, so that a port that is taken is known before anything is said to be open."""
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    listening = socket.socket(family, kind, protocol)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """A listening socket, so that a port that is taken is known before anything is said to be open; `_Unusable`."""
+    listening = None
     try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
         listening.listen(1024)
-    except OSError:
-        listening.close()
-        raise
+    except OSError as error:
+        if listening is not None:
+            listening.close()
+        raise _Unusable(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
     return listening
 
 

@@ -135,7 +135,10 @@ class Guard:
     def check_host(self) -> None:
         """Refuses a Host that is not ours."""
         host = request.headers.get("Host", "")
-        self._reached.add((request.environ["SERVER_NAME"], request.environ["SERVER_PORT"]))
+        name = request.environ["SERVER_NAME"]
+        self._reached.add((name, request.environ["SERVER_PORT"]))
+        if request.is_secure:  # through a proxy, whose port is the one in its visitors' address
+            self._reached.add((name, _port(host)))
         if not self.knows(host):
             raise MisdirectedRequest(
                 f"this server is not known as {host[:100]!r}; start it with --name to have it answer to that"
@@ -166,7 +169,7 @@ class Guard:
         match = _HOST.fullmatch(host)
         if not match or not self.knows(host):
             return False
-        name, port = match[1].lower().rstrip(".").strip("[]"), host[match.end(1) + 1 :] or "80"
+        name, port = match[1].lower().rstrip(".").strip("[]"), _port(host)
         reached = self._reached.copy()
         if port not in {port for _, port in reached}:
             return False
@@ -208,6 +211,12 @@ class Guard:
                 self._running[kitchen] -= 1
                 if not self._running[kitchen]:
                     del self._running[kitchen]
+
+
+def _port(host: str) -> str:
+    """The port in ``name[:port]``; where it has none, the one that a reference without one means to us."""
+    match = _HOST.fullmatch(host)
+    return (host[match.end(1) + 1 :] if match else "") or "80"
 
 
 def harden(response: Response) -> Response:

@@ -113,7 +113,8 @@ def who(tokens: Tokens) -> Callable[[MutableMapping[str, Any]], str]:
 
 def _asked(path: str = "") -> Request:
     headers = {name.lower(): value for name, value in request.headers.items()}
-    return Request(request.method, path, request.query_string.decode("ascii"), headers, _body())
+    query = request.query_string.decode("ascii")
+    return Request(request.method, path, query, headers, _body(), request.scheme)
 
 
 def _body() -> Iterator[bytes]:

@@ -43,6 +43,8 @@ HEAD_MAX = 32 << 10
 GRACE_SECONDS = 3
 """How long answers under way may still take once the server was told to stop."""
 
+_PROXIES = ("127.0.0.1", "::1")
+"""Where a reverse proxy is believed."""
 _TRANSFERS = re.compile(r"/v2(?:/|$)|(/k/[^/]+)/(?:(?:load|import)$|save/)")
 """Paths whose bodies are streamed, either way; for those of a kitchen, whom they count against."""
 
@@ -163,18 +165,31 @@ class Patient(H11Protocol):
             self._head_timer = None
 
 
-def serve(app: WSGIApplication, listening: socket.socket, stopping: threading.Event, who: Who = by_address) -> None:
-    """Answers on `listening` until SIGTERM or SIGINT."""
+def serve(
+    app: WSGIApplication,
+    listening: socket.socket,
+    stopping: threading.Event,
+    who: Who = by_address,
+    *,
+    behind_proxy: bool = False,
+) -> None:
+    """Answers on `listening` until SIGTERM or SIGINT; see `Server`."""
     # uvicorn raises the signal again once it has stopped; by then that is nobody's business.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    Server(app, stopping, who).run(sockets=[listening])
+    Server(app, stopping, who, behind_proxy=behind_proxy).run(sockets=[listening])
 
 
 class Server(uvicorn.Server):
-    """uvicorn around a `Bridge`; `stopping` is set when it was told to stop, before answers under way are awaited."""
+    """uvicorn around a `Bridge`; `stopping` is set when it was told to stop, before answers under way are awaited.
 
-    def __init__(self, app: WSGIApplication, stopping: threading.Event, who: Who = by_address) -> None:
+    `behind_proxy` believes X-Forwarded-For and -Proto, of peers on this machine only: anybody else would choose whom
+    they count against.
+    """
+
+    def __init__(
+        self, app: WSGIApplication, stopping: threading.Event, who: Who = by_address, *, behind_proxy: bool = False
+    ) -> None:
         self._stopping = stopping
         super().__init__(
             uvicorn.Config(
@@ -185,7 +200,8 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,
+                proxy_headers=behind_proxy,
+                forwarded_allow_ips=list(_PROXIES),
                 h11_max_incomplete_event_size=HEAD_MAX,
                 limit_concurrency=2000,
                 timeout_keep_alive=15,

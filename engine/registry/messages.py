@@ -43,13 +43,14 @@ _MESSAGES: Final = {
 @dataclass(frozen=True)
 class Request:
     """One request. `path` is percent-decoded, `query` is not; a header that came repeatedly is joined by commas.
-    `body` raises where the client goes away before its end."""
+    `body` raises where the client goes away before its end; `scheme` is what its URL began with."""
 
     method: str
     path: str
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Iterable[bytes] = ()
+    scheme: str = "http"
 
     @property
     def asked(self) -> dict[str, str]:
@@ -69,7 +70,7 @@ class Request:
     def address(self, path: str) -> str:
         """`path` of this server under the name that the client knows it by, or alone where it told none."""
         host = self.headers.get("host", "")
-        return f"http://{host}{path}" if host else path
+        return f"{self.scheme}://{host}{path}" if host else path
 
 
 @dataclass(frozen=True)

@@ -44,10 +44,11 @@ def ids(*first: str) -> Callable[[], str]:
 
 
 @contextmanager
-def served(app: Flask) -> Iterator[str]:
+def served(app: Flask, *, behind_proxy: bool = False) -> Iterator[str]:
     """`app` behind the real server, in a thread: its address."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = serving.Server(app, threading.Event(), registry.who(app.extensions["registry"].tokens))
+    who = registry.who(app.extensions["registry"].tokens)
+    server = serving.Server(app, threading.Event(), who, behind_proxy=behind_proxy)
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
     try:

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 import urllib.request
@@ -151,3 +152,40 @@ def test_flask_run_finds_the_application(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert "/k/<kitchen>/do" in done.stdout
+
+
+@pytest.mark.parametrize("asked", [("--behind-proxy",), ()])
+def test_a_proxy_is_believed_where_it_was_said_that_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: tuple[str, ...]
+) -> None:
+    told: list[bool] = []
+
+    def serve(_app: object, listening: socket.socket, *_: object, behind_proxy: bool) -> None:
+        listening.close()
+        told.append(behind_proxy)
+
+    monkeypatch.setattr(application.serving, "serve", serve)
+    monkeypatch.setattr(application, "_leave", lambda app: app.extensions["shop"].journal.close())
+    assert application.main(("--port", "0", "--data", str(tmp_path), *asked)) == 0
+    assert told == [bool(asked)]
+
+
+def test_whatever_breaks_a_sweep_the_next_one_comes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(application, "SWEEP_SECONDS", 0.01)
+    stopping = threading.Event()
+
+    class Broken:
+        swept = 0
+
+        def sweep(self) -> None:
+            self.swept += 1
+            if self.swept == 3:
+                stopping.set()
+            raise ZeroDivisionError
+
+    broken = Broken()
+    application._keep_house(broken, stopping)  # type: ignore[arg-type]
+    assert broken.swept == 3
+    assert "sweeping failed" in caplog.text

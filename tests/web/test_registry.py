@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import http.client
 import json
@@ -17,13 +18,14 @@ from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from engine.digest import of as digest_of
 from engine.registry import NOBODY, Caller
 from engine.registry import Limits as Pushing
 from tests.engine.oci import TYPES, config
 from tests.web.given import served
-from web import streaming
+from web import serving, streaming
 from web import tokens as tokens_module
 from web.tokens import BadCredentials, Tokens, key
 
@@ -304,6 +306,56 @@ def test_a_quoted_source_is_mounted(peer: Peer) -> None:  # section E, from=whal
     assert peer.status("POST", where) == 201
 
 
+# Behind a proxy
+
+
+@pytest.mark.parametrize(("behind_proxy", "scheme"), [(True, "https"), (False, "http")])
+def test_addresses_have_the_scheme_that_a_trusted_proxy_tells(
+    app: Flask, hasty: None, behind_proxy: bool, scheme: str
+) -> None:  # section E, clients: Location
+    with served(app, behind_proxy=behind_proxy) as url:
+        peer = Peer(url, app)
+        told = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
+        _, headers, _ = peer.ask("POST", "blobs/uploads/", None, None, **told)
+        assert headers["Location"].startswith(f"{scheme}://{peer.host}/v2/")
+        _, headers, _ = peer.ask("GET", "/v2/", None, "", **told)
+        assert f'realm="{scheme}://{peer.host}/v2/token"' in headers["WWW-Authenticate"]
+        connection = http.client.HTTPConnection(peer.host, timeout=10)
+        connection.request("POST", "/", None, {**told, "Content-Length": "0"})
+        [kitchen] = [value for name, value in connection.getresponse().getheaders() if name.lower() == "set-cookie"]
+        connection.close()
+        assert ("Secure" in kitchen) == (scheme == "https")
+
+
+@pytest.mark.parametrize(("behind_proxy", "own"), [(True, True), (False, False)])
+def test_the_name_of_a_proxy_without_a_port_is_this_very_registry(
+    make_app: Callable[..., Flask], hasty: None, behind_proxy: bool, own: bool
+) -> None:
+    app = make_app(names=("whale.example",))
+    with served(app, behind_proxy=behind_proxy) as url:
+        assert Peer(url, app).status("GET", "/", Host="whale.example", X_Forwarded_Proto="https") == 200
+    assert app.extensions["shop"].guard.own("whale.example") == own
+
+
+def test_a_proxy_on_another_machine_is_not_believed() -> None:
+    asked: list[serving.Scope] = []
+
+    async def application(scope: serving.Scope, *_: Any) -> None:
+        asked.append(scope)
+
+    server = serving.Server(lambda *_: [], threading.Event(), behind_proxy=True)
+    trusted = ProxyHeadersMiddleware(application, server.config.forwarded_allow_ips)  # type: ignore[arg-type]
+    headers = [(b"x-forwarded-proto", b"https"), (b"x-forwarded-for", b"198.51.100.1")]
+    for address in ("192.0.2.9", "127.0.0.1", "::1"):
+        scope = {"type": "http", "scheme": "http", "client": (address, 5), "headers": headers}
+        asyncio.run(trusted(scope, None, None))  # type: ignore[arg-type]
+    assert [(scope["scheme"], scope["client"][0]) for scope in asked] == [
+        ("http", "192.0.2.9"),
+        ("https", "198.51.100.1"),
+        ("https", "198.51.100.1"),
+    ]
+
+
 # Hostile clients
 
 
@@ -559,8 +611,6 @@ def test_nothing_is_kept_of_callers_that_have_gone(peer: Peer) -> None:
     async def visit() -> None:
         async with turns.take("a"):
             assert set(turns._turns) == {"a"}
-
-    import asyncio
 
     asyncio.run(visit())
     assert (turns._turns, dict(turns._present)) == ({}, {})
