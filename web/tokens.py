@@ -1,7 +1,8 @@
 """How a client of the registry says who it is: a kitchen's name and password, or a token that was given for these.
 
-A kitchen's password is made of a key that only this server has, so nothing need be stored, and whoever sees it can push
-and no more. A token is signed with the same key; it says who its bearer is, what it lets them do, and ends soon.
+A kitchen's password is made of a key that only this server has, so nothing need be stored. Whoever sees it can push and
+delete below the kitchen's own name, push to the shelves that all share, and no more. A token is signed with the same
+key; it says who its bearer is, what it lets them do, and ends soon.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Tokens:
             if found and references.is_repository(found[1]):
                 asked = frozenset(found[2].split(","))
                 wanted = _ACTIONS if "*" in asked else asked & _ACTIONS
-                allowed = wanted if caller.owns(found[1]) else wanted & {"pull"}
+                allowed = {action for action in wanted if action == "pull" or caller.may(found[1], action)}
                 granted[found[1]] = sorted({*granted.get(found[1], ()), *allowed})
         token = self._signer().dumps({"user": caller.namespace, "access": granted})
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from engine import digest as digests
@@ -14,12 +15,28 @@ from engine.registry.access import Caller
 from engine.registry.catalogue import Catalogue, Content
 from engine.registry.messages import Request, Response, empty
 from engine.registry.store import Store
-from engine.registry.uploads import Span, Uploads
+from engine.registry.uploads import Span, Ticket, Uploads
 from engine.registry.values import BadChunk, OutOfOrder, UploadUnknown
 
 _SPAN: Final = re.compile(r"(?:bytes[ =])?(\d{1,19})-(\d{1,19})(?:/(?:\d{1,19}|\*))?")
 _UPLOAD: Final = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:&digest=(\w+:\w+))?")
 """An upload's id. Some clients append ``&digest=`` to a Location that has no query."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The upload that a request's path names, and the digest that was appended to it, if any."""
+
+    ticket: Ticket
+    appended: str
+
+    @classmethod
+    def parse(cls, target: str, name: str, caller: Caller) -> Opened:
+        """Of the path's last part; `UploadUnknown` where no upload can be called so."""
+        found = _UPLOAD.fullmatch(target)
+        if not found:
+            raise UploadUnknown(target)
+        return cls(Ticket(found[1], name, caller.namespace), found[2] or "")
 
 
 class Pushing:
@@ -36,46 +53,35 @@ class Pushing:
             if self._mount(name, digest, asked.get("from")):
                 return _created(request, name, digest)
         wanted = digests.parse(asked["digest"]) if "digest" in asked and "mount" not in asked else None
-        upload = self._uploads.begin(name, caller.namespace)
+        ticket = self._uploads.begin(name, caller.namespace)
         if wanted is None:
-            return _accepted(request, 202, name, upload, 0)
+            return _accepted(request, 202, ticket, 0)
         try:
-            self._uploads.append(upload, name, request.body, _span(request, 0))
-            self._uploads.finish(upload, name, wanted)
+            self._uploads.append(ticket, request.body, _span(request, 0))
+            self._uploads.finish(ticket, wanted)
         except BaseException:
-            self._forget(upload, name)
+            self._forget(ticket)
             raise
         return _created(request, name, wanted)
 
-    def status(self, request: Request, name: str, target: str) -> Response:
+    def status(self, request: Request, opened: Opened) -> Response:
         """GET: how far an upload is."""
-        upload, _ = _parse(target)
-        return _accepted(request, 204, name, upload, self._uploads.offset(upload, name))
+        return _accepted(request, 204, opened.ticket, self._uploads.offset(opened.ticket))
 
-    def add(self, request: Request, name: str, target: str) -> Response:
+    def add(self, request: Request, opened: Opened) -> Response:
         """PATCH: a chunk, or a stream without a length."""
-        upload, _ = _parse(target)
-        try:
-            end = self._uploads.append(upload, name, request.body, _span(request))
-        except OutOfOrder as error:
-            raise self._placed(request, name, upload, error) from error
-        return _accepted(request, 202, name, upload, end)
+        return _accepted(request, 202, opened.ticket, self._append(request, opened.ticket))
 
-    def finish(self, request: Request, name: str, target: str) -> Response:
+    def finish(self, request: Request, opened: Opened) -> Response:
         """PUT: the last chunk, if any, and what the whole must be."""
-        upload, appended = _parse(target)
-        digest = digests.parse(request.asked.get("digest", appended))
-        try:
-            self._uploads.append(upload, name, request.body, _span(request))
-        except OutOfOrder as error:
-            raise self._placed(request, name, upload, error) from error
-        self._uploads.finish(upload, name, digest)
-        return _created(request, name, digest)
+        digest = digests.parse(request.asked.get("digest", opened.appended))
+        self._append(request, opened.ticket)
+        self._uploads.finish(opened.ticket, digest)
+        return _created(request, opened.ticket.repository, digest)
 
-    def cancel(self, name: str, target: str) -> Response:
+    def cancel(self, opened: Opened) -> Response:
         """DELETE: an upload that nobody goes on with."""
-        upload, _ = _parse(target)
-        self._uploads.cancel(upload, name)
+        self._uploads.cancel(opened.ticket)
         return empty(204)
 
     # Within
@@ -102,22 +108,17 @@ class Pushing:
         except EngineError:
             return None
 
-    def _forget(self, upload: str, name: str) -> None:
+    def _append(self, request: Request, ticket: Ticket) -> int:
+        """Add the request's bytes; a refusal to do so tells the place where the client may go on."""
+        try:
+            return self._uploads.append(ticket, request.body, _span(request))
+        except OutOfOrder as error:
+            error.headers = _place(request, ticket, error.offset)
+            raise
+
+    def _forget(self, ticket: Ticket) -> None:
         with suppress(UploadUnknown):  # what was wrong with its bytes has ended it already
-            self._uploads.cancel(upload, name)
-
-    def _placed(self, request: Request, name: str, upload: str, error: OutOfOrder) -> OutOfOrder:
-        """The same refusal, with the place where the client may go on."""
-        error.headers = _place(request, name, upload, error.offset)
-        return error
-
-
-def _parse(target: str) -> tuple[str, str]:
-    """An upload's id, and the digest that was appended to it, if any."""
-    found = _UPLOAD.fullmatch(target)
-    if not found:
-        raise UploadUnknown(target)
-    return found[1], found[2] or ""
+            self._uploads.cancel(ticket)
 
 
 def _span(request: Request, begin: int | None = None) -> Span | None:
@@ -136,16 +137,16 @@ def _span(request: Request, begin: int | None = None) -> Span | None:
     return span
 
 
-def _accepted(request: Request, status: int, name: str, upload: str, offset: int) -> Response:
-    return empty(status, **_place(request, name, upload, offset))
+def _accepted(request: Request, status: int, ticket: Ticket, offset: int) -> Response:
+    return empty(status, **_place(request, ticket, offset))
 
 
-def _place(request: Request, name: str, upload: str, offset: int) -> dict[str, str]:
+def _place(request: Request, ticket: Ticket, offset: int) -> dict[str, str]:
     """Headers that say where an upload goes on; ``0-0`` for an empty one, which HTTP cannot say otherwise."""
     return {
-        "location": request.address(f"/v2/{name}/blobs/uploads/{upload}"),
+        "location": request.address(f"/v2/{ticket.repository}/blobs/uploads/{ticket.upload}"),
         "range": f"0-{max(offset - 1, 0)}",
-        "docker-upload-uuid": upload,
+        "docker-upload-uuid": ticket.upload,
     }
 
 

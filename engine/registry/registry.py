@@ -15,7 +15,7 @@ from engine.registry import manifests
 from engine.registry.access import NOBODY, Caller
 from engine.registry.catalogue import Catalogue
 from engine.registry.messages import Request, Response, document, empty, names, page, refusal, refused, unauthorized
-from engine.registry.pushing import Pushing
+from engine.registry.pushing import Opened, Pushing
 from engine.registry.reads import serve
 from engine.registry.store import Store
 from engine.registry.values import Denied
@@ -105,7 +105,7 @@ class Registry:
         if kind == "blobs":
             digest = digests.parse(target)
             response = serve(request, self._of(name).blob(name, digest), ranges=True)
-            if self._store and request.method == "HEAD" and caller.owns(name):
+            if self._store and request.method == "HEAD" and caller.may(name, "push"):
                 self._store.renew(name, digest)
             return response
         known = digests.parse(target) if ":" in target else target
@@ -158,7 +158,7 @@ class Registry:
         if kind == "begin":
             return self._pushing.begin(request, name, caller)
         if kind == "uploads":
-            return self._upload(request, name, target, self._pushing)
+            return self._upload(request, caller, name, target)
         if kind == "blobs":
             self._store.delete_blob(name, digests.parse(target))
             return empty(202)
@@ -166,11 +166,13 @@ class Registry:
             return manifests.put(request, self._store, name, target)
         return manifests.delete(self._store, name, target)
 
-    def _upload(self, request: Request, name: str, target: str, pushing: Pushing) -> Response:
+    def _upload(self, request: Request, caller: Caller, name: str, target: str) -> Response:
+        assert self._pushing
+        opened = Opened.parse(target, name, caller)
         if request.method == "GET":
-            return pushing.status(request, name, target)
+            return self._pushing.status(request, opened)
         if request.method == "PATCH":
-            return pushing.add(request, name, target)
+            return self._pushing.add(request, opened)
         if request.method == "PUT":
-            return pushing.finish(request, name, target)
-        return pushing.cancel(name, target)
+            return self._pushing.finish(request, opened)
+        return self._pushing.cancel(opened)

@@ -45,6 +45,15 @@ class Span:
     stop: int
 
 
+@dataclass(frozen=True)
+class Ticket:
+    """An upload as who opened it names it; in another repository, or for anybody else, it is unknown."""
+
+    upload: str
+    repository: str
+    owner: str
+
+
 class Uploads:
     """The open uploads of a store, their files in ``uploads`` beside its database; one process at a time writes."""
 
@@ -54,8 +63,8 @@ class Uploads:
         self._busy: set[str] = set()
         self._mutex = threading.Lock()
 
-    def begin(self, repository: str, owner: str) -> str:
-        """A new upload's id; `TooMany`, `QuotaExceeded`."""
+    def begin(self, repository: str, owner: str) -> Ticket:
+        """A new upload; `TooMany`, `QuotaExceeded`."""
         limits, upload = self._store.limits, str(uuid.uuid4())
         self._directory.mkdir(exist_ok=True)
         with self._store.db.writing() as db:
@@ -67,27 +76,28 @@ class Uploads:
             row = {"id": upload, "repository": repository, "namespace": space(repository), "owner": owner}
             db.execute(insert(UPLOADS).values(row))
             self._file(upload).touch(exist_ok=False)
-        return upload
+        return Ticket(upload, repository, owner)
 
-    def offset(self, upload: str, repository: str) -> int:
+    def offset(self, ticket: Ticket) -> int:
         """How many bytes have come; `UploadUnknown`."""
         with self._store.db.reading() as db:
-            here = (UPLOADS.c.id == upload, UPLOADS.c.repository == repository)
-            if db.execute(select(UPLOADS.c.id).where(*here)).first() is None:
-                raise UploadUnknown(upload)
+            here = (UPLOADS.c.repository == ticket.repository, UPLOADS.c.owner == ticket.owner)
+            if db.execute(select(UPLOADS.c.id).where(UPLOADS.c.id == ticket.upload, *here)).first() is None:
+                raise UploadUnknown(ticket.upload)
         try:
-            return self._file(upload).stat().st_size
+            return self._file(ticket.upload).stat().st_size
         except FileNotFoundError:
-            raise UploadUnknown(upload) from None
+            raise UploadUnknown(ticket.upload) from None
 
-    def append(self, upload: str, repository: str, chunks: Iterable[bytes], span: Span | None = None) -> int:
+    def append(self, ticket: Ticket, chunks: Iterable[bytes], span: Span | None = None) -> int:
         """Add bytes; how many there are now. `UploadUnknown`, `UploadBusy`, `OutOfOrder`, `BadChunk`, `QuotaExceeded`.
 
         Where `chunks` breaks off, what had come stays and can be gone on with; where it is not as long as its `span`
         says, or too long for the quota, nothing of it stays.
         """
+        upload = ticket.upload
         with self._alone(upload):
-            begin = self.offset(upload, repository)
+            begin = self.offset(ticket)
             if span and span.begin != begin:
                 raise OutOfOrder(span.begin, begin)
             with self._file(upload).open("r+b", buffering=0) as stream:
@@ -102,12 +112,12 @@ class Uploads:
                     raise
         return end
 
-    def finish(self, upload: str, repository: str, digest: Digest) -> None:
+    def finish(self, ticket: Ticket, digest: Digest) -> None:
         """Show the upload's bytes in its repository, if they are `digest`; `DigestMismatch`, `QuotaExceeded`: and
         nothing is kept."""
-        store, file = self._store, self._file(upload)
+        store, upload, file = self._store, ticket.upload, self._file(ticket.upload)
         with self._alone(upload):
-            size = self.offset(upload, repository)
+            size = self.offset(ticket)
             actual = self._digest(upload, size, digests.algorithm(digest))
             if actual != digest:
                 self._drop(upload)
@@ -117,18 +127,18 @@ class Uploads:
             try:
                 with store.lease(), store.db.writing() as db:
                     db.execute(delete(UPLOADS).where(UPLOADS.c.id == upload))
-                    store.add_link(db, repository, digest, size)
+                    store.add_link(db, ticket.repository, digest, size)
                     store.blobs.adopt(file, digest)
             except QuotaExceeded:
                 self._drop(upload)
                 raise
             self._hashes.drop(upload)
 
-    def cancel(self, upload: str, repository: str) -> None:
+    def cancel(self, ticket: Ticket) -> None:
         """Forget an upload; `UploadUnknown`, `UploadBusy`."""
-        with self._alone(upload):
-            self.offset(upload, repository)
-            self._drop(upload)
+        with self._alone(ticket.upload):
+            self.offset(ticket)
+            self._drop(ticket.upload)
 
     def expire(self, db: Connection) -> None:
         """Within a writing transaction: forget uploads that nobody has gone on with for long, rows without a file and

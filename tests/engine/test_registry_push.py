@@ -249,6 +249,16 @@ def test_an_upload_belongs_to_its_repository(client: Client) -> None:
     assert client.status("GET", path) == 204
 
 
+def test_an_upload_on_a_shared_shelf_belongs_to_whoever_opened_it(client: Client) -> None:
+    client.name = "class/a"
+    path, other = client.begin(), Caller(OTHER, frozenset({"class"}))
+    for method in ("GET", "PATCH", "PUT", "DELETE"):
+        answer = client.ask(method, f"{path}?digest={NAME}", DOUGH, other)
+        assert (answer.status, error(answer)["code"]) == (404, "BLOB_UPLOAD_UNKNOWN")
+    assert client.ask("GET", path).headers["range"] == "0-0"
+    assert client.status("PUT", f"{path}?digest={NAME}", DOUGH) == 201
+
+
 def test_two_requests_cannot_write_to_one_upload(client: Client) -> None:
     path, seen = client.begin(), []
 
@@ -778,12 +788,25 @@ def test_only_the_owner_writes(both: Client, method: str, path: str, action: str
     assert both.files() == set()
 
 
-@pytest.mark.parametrize("name", [f"{MINE}/a", "class/a", MINE, f"{MINE}/a/b/c"])
-def test_the_owner_and_the_class_write(client: Client, name: str) -> None:
+@pytest.mark.parametrize("name", [f"{MINE}/a", MINE, f"{MINE}/a/b/c"])
+def test_the_owner_writes_and_deletes(client: Client, name: str) -> None:
     client.name = name
     client.caller = Caller(MINE, frozenset({"class"}), {name: frozenset({"push", "delete"})})
     digest = client.image()
     assert client.status("DELETE", f"manifests/{digest}") == 202
+
+
+@pytest.mark.parametrize("path", ["manifests/latest", "manifests/{digest}", f"blobs/{digest_of(LAYER)}"])
+def test_everybody_pushes_to_a_shared_shelf_and_nobody_deletes_there(client: Client, path: str) -> None:
+    client.name = "class/a"
+    digest = client.image()
+    for caller in (ME, Caller(OTHER, ME.shared), Caller(OTHER, ME.shared, {client.name: frozenset({"delete"})})):
+        answer = client.ask("DELETE", path.format(digest=digest), caller=caller)
+        assert (answer.status, error(answer)["code"]) == (403, "DENIED")
+        assert "all share 'class'" in error(answer)["message"]
+    assert client.status("GET", f"manifests/{digest}") == 200
+    client.caller = Caller(OTHER, ME.shared)
+    assert client.image() == digest, "another may push there too"
 
 
 def test_reading_is_open_to_everybody(client: Client) -> None:

@@ -172,6 +172,7 @@ def test_a_password_names_its_kitchen() -> None:
         ([f"repository:{KITCHEN}/a:*"], {f"{KITCHEN}/a": {"pull", "push", "delete"}}),
         ([f"repository:{KITCHEN}/a:pull", f"repository:{KITCHEN}/a:push"], {f"{KITCHEN}/a": {"pull", "push"}}),
         (["repository:class/a:push"], {"class/a": {"push"}}),
+        (["repository:class/a:*"], {"class/a": {"pull", "push"}}),
         ([f"repository:{OTHER}/a:pull,push,delete"], {f"{OTHER}/a": {"pull"}}),
         (["repository:pizza/cheese:pull,push"], {"pizza/cheese": {"pull"}}),
         (["registry:catalog:*", "repository:../a:push", "repository:a", "x"], {}),
