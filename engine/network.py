@@ -17,7 +17,7 @@ import ssl
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import partial
 from time import time
@@ -33,18 +33,22 @@ from engine.addresses import Addresses, is_loopback
 from engine.authorization import Authorization
 from engine.blobs import CHUNK
 from engine.credentials import Account, Credentials
-from engine.errors import Cancelled, Interrupted, Unauthorized, Unreachable
+from engine.errors import Cancelled, EngineError, Interrupted, Unauthorized, Unreachable
 from engine.reference import DEFAULT_REGISTRY
 from engine.registry import Response
 from engine.transfer import gather
 
 REDIRECTS_MAX: Final = 5
 """Redirects of one request that are followed."""
+FORGET_SECONDS: Final = 5.0
+"""How long it is tried to have a registry drop an upload."""
 
 _HUB: Final = "registry-1.docker.io"
 _ANSWER_MAX: Final = 64 << 10
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _LATER: Final = frozenset({429, 502, 503, 504})
+_BUSY: Final = _LATER | {409}
+"""Statuses of a registry that has not noticed yet that the upload to be dropped is not gone on with."""
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -67,6 +71,10 @@ class Patience:
     attempts: int = 4
     pause: float = 0.5
     longest: float = 10.0
+
+
+_BRIEF: Final = Patience(silence=FORGET_SECONDS, attempts=1)
+_PAUSES: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 
 
 @dataclass(frozen=True)
@@ -102,6 +110,7 @@ class Http:
         scheme = "http" if is_loopback(urlsplit(f"//{host}").hostname or "") else "https"
         self.base: Final = f"{scheme}://{host}"
         self._network, self._patience = network, network.patience
+        self._again = partial(Http, registry, replace(network, patience=_BRIEF), account)
         self._authorization = Authorization(self.base, account, self._ask)
         self._pools: dict[str, HTTPConnectionPool] = {}
         self._lock = threading.Lock()
@@ -128,6 +137,24 @@ class Http:
         for sock in tuple(self._sockets):
             with suppress(OSError):  # it is closed already
                 sock.shutdown(socket.SHUT_RDWR)
+
+    def forget(self, path: str) -> None:
+        """See `engine.remote.Transport`. Its connections are others than those that `abort` ends."""
+        late = self._again()
+        ending = threading.Timer(FORGET_SECONDS, late.abort)
+        ending.daemon = True
+        ending.start()
+        try:
+            for pause in _PAUSES:
+                with closing(late.request("DELETE", path, {})) as answer:
+                    if answer.status not in _BUSY:
+                        return
+                if late._aborted.wait(pause):
+                    return
+        except EngineError:
+            return
+        finally:
+            ending.cancel()
 
     def _patiently(
         self, method: str, path: str, headers: Mapping[str, str], shown: str, body: bytes | Iterable[bytes] | None

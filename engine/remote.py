@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import quote, unquote, urljoin, urlsplit
@@ -76,6 +76,10 @@ class Transport(Protocol):
     def abort(self) -> None:
         """End all requests under way, and any to come, with an error; nobody waits for a peer any more."""
 
+    def forget(self, path: str) -> None:
+        """Have the registry drop the upload at `path`, after an abort too: it takes seconds at most, and whether it
+        came to anything is not told."""
+
 
 class InProcess:
     """The transport to a registry of this process, which takes `caller` for who asks."""
@@ -93,6 +97,11 @@ class InProcess:
 
     def abort(self) -> None:
         """Nobody waits here."""
+
+    def forget(self, path: str) -> None:
+        """See `Transport`."""
+        with suppress(EngineError), closing(self.request("DELETE", path, {})):
+            pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,16 +206,25 @@ class Remote:
     def upload(
         self, repository: str, descriptor: Descriptor, pieces: Iterable[bytes], opened: str | None = None
     ) -> None:
-        """Bring a blob into a repository, streamed, in an upload that was `opened` or a new one."""
+        """Bring a blob into a repository, streamed, in an upload that was `opened` or a new one. Where that fails, or
+        is cancelled, the upload is dropped: registries bound how many one may have open."""
         location = opened or self._open(repository, "")
         assert location
+        try:
+            location = self._patch(location, descriptor, pieces)
+            path = f"{location}{'&' if '?' in location else '?'}digest={quote(descriptor.digest, safe='')}"
+            with closing(self._transport.request("PUT", path, {"content-length": "0"}, b"")) as response:
+                self._expect(response, (201, 204), path, method="PUT")
+        except BaseException:
+            self._transport.forget(location)
+            raise
+
+    def _patch(self, location: str, descriptor: Descriptor, pieces: Iterable[bytes]) -> str:
+        """Send an upload's bytes; where it goes on."""
         headers = {"content-type": "application/octet-stream", "content-length": str(descriptor.size)}
         with closing(self._transport.request("PATCH", location, headers, self._give(pieces))) as response:
             self._expect(response, (202, 204), location, method="PATCH")
-            location = _location(location, response)
-        path = f"{location}{'&' if '?' in location else '?'}digest={quote(descriptor.digest, safe='')}"
-        with closing(self._transport.request("PUT", path, {"content-length": "0"}, b"")) as response:
-            self._expect(response, (201, 204), path, method="PUT")
+            return _location(location, response)
 
     def put_manifest(self, repository: str, target: str, digest: Digest, media_type: str, content: bytes) -> None:
         """Have a manifest, byte for byte, under a tag or its digest."""

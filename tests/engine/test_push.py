@@ -6,6 +6,8 @@ import json
 import os
 import re
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,16 +16,20 @@ import pytest
 
 from engine import __main__ as command_line
 from engine import events as facts
+from engine import network
 from engine.__main__ import Files
 from engine.addresses import Addresses, public
+from engine.blobs import DirectoryBlobs
 from engine.credentials import Account, Credentials
-from engine.errors import CommandError, EngineError
+from engine.digest import of as digest_of
+from engine.errors import BlobUnknown, Cancelled, CommandError, EngineError
 from engine.events import OUTSIDE, Event
 from engine.journal import Done, Journal
 from engine.network import Network, Patience
 from engine.ocilayout import Layout
-from engine.registry import NOBODY, Caller, Registry, Request, Response
-from engine.remote import InProcess, Transport
+from engine.registry import NOBODY, Caller, Limits, Registry, Request, Response, Store
+from engine.remote import InProcess, Remote, Transport
+from engine.spec import Descriptor
 from menu import LAYOUT
 from tests import peers
 from tests.engine import images
@@ -409,6 +415,104 @@ def test_a_push_can_be_cancelled(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="cancelled"):
         host("push", "shop.example/x", progress=heard.append, cancelled=lambda: len(heard) > 6)
     host.journal.close()
+
+
+class Shelf:
+    """A registry that is pushed to, as a kitchen of this process or over HTTP, and its open uploads."""
+
+    def __init__(self, path: Path, limits: Limits | None = None) -> None:
+        path.mkdir()
+        self.registry = Registry(None, Store(path, DirectoryBlobs(path / "blobs"), limits=limits))
+        self.me = Caller("me")
+        self.opened, self._directory = 0, path / "uploads"
+
+    def handle(self, request: Request, caller: Caller = NOBODY) -> Response:
+        answer = self.registry.handle(request, self.me)
+        self.opened += answer.status == 202 and request.method == "POST"
+        return answer
+
+    def uploads(self) -> list[str]:
+        return [path.name for path in self._directory.iterdir()]
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path / "shelf")
+
+
+def test_a_push_that_is_stopped_leaves_no_upload_open(tmp_path: Path, shelf: Shelf) -> None:
+    host = Host(tmp_path / "host", own=lambda *_: InProcess(shelf))  # type: ignore[arg-type]
+    (tmp_path / "large.tar").write_bytes(tarball({"large": os.urandom(1 << 20)}))
+    host("import", str(tmp_path / "large.tar"), "shop.example/me/x")
+    for _ in range(20):
+        sent: list[int] = []
+
+        def hear(event: Event, sent: list[int] = sent) -> None:
+            if isinstance(event, facts.Progress) and event.phase == "pushing":
+                sent.append(event.done)
+
+        with pytest.raises(EngineError, match="cancelled"):
+            host("push", "shop.example/me/x", progress=hear, cancelled=lambda sent=sent: len(sent) > 1)
+        assert sent[-1] > 0
+        assert shelf.uploads() == []
+    assert shelf.opened == 20
+    host("push", "shop.example/me/x")
+    host.journal.close()
+
+
+def test_an_upload_that_a_refused_mount_has_opened_is_not_left_open(shelf: Shelf) -> None:
+    remote, wanted = Remote(InProcess(shelf)), Descriptor(media_type="x", digest=digest_of(b"abc"), size=3)  # type: ignore[arg-type]
+    opened = remote.mount("me/x", wanted.digest, "me/y")
+    assert opened
+    with pytest.raises(EngineError):
+        remote.upload("me/x", wanted, [b"abd"], opened)
+
+    def lost() -> Iterator[bytes]:
+        yield b"a"
+        raise BlobUnknown(wanted.digest)
+
+    with pytest.raises(EngineError):
+        remote.upload("me/x", wanted, lost(), remote.mount("me/x", wanted.digest, "me/y"))
+    assert shelf.uploads() == []
+    assert shelf.opened == 2
+
+
+def test_an_upload_over_http_that_was_aborted_is_deleted_on_another_connection(shelf: Shelf) -> None:
+    wanted = Descriptor(media_type="x", digest=digest_of(bytes(4 << 20)), size=4 << 20)
+    with serving(of_registry(shelf)) as server:  # type: ignore[arg-type]
+        remote = Remote(Network(patience=QUICK).transport(server.name))
+
+        def stopped() -> Iterator[bytes]:
+            yield bytes(1 << 20)
+            remote.abort()
+            yield bytes(3 << 20)
+
+        with pytest.raises(Cancelled):
+            remote.upload("me/x", wanted, stopped())
+        assert shelf.opened == 1
+        assert shelf.uploads() == []
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_a_registry_that_does_not_let_go_holds_nobody_up(monkeypatch: pytest.MonkeyPatch, busy: bool) -> None:
+    monkeypatch.setattr(network, "FORGET_SECONDS", 0.5)
+    wanted = Descriptor(media_type="x", digest=digest_of(b"abc"), size=3)
+    ended = threading.Event()
+
+    def answer(talk: Talk) -> None:
+        b"".join(talk.body())
+        if talk.method == "DELETE" and not busy:
+            ended.wait(10)
+        status = {"POST": 202, "DELETE": 409}.get(talk.method, 500)
+        return talk.say(status, b"", {"location": "/v2/up/1"})
+
+    with serving(answer) as server:
+        begun = time.monotonic()
+        with pytest.raises(EngineError, match="500 to PATCH"):
+            Remote(Network(patience=QUICK).transport(server.name)).upload("me/x", wanted, [b"abc"])
+        assert 0.4 < time.monotonic() - begun < 3
+        assert ("DELETE", "/v2/up/1") in {(asked.method, asked.path) for asked in server.asked}
+        ended.set()
 
 
 def test_an_upload_over_http_is_streamed_with_its_length(tmp_path: Path) -> None:
