@@ -618,7 +618,7 @@ def test_a_quota_holds_against_transfers_at_once(tmp_path: Path) -> None:
             journal.create("k")
             failed = together(*(lambda name=name: journal.do("k", ["pull", f"pizza/{name}"]) for name in names))
             assert all(isinstance(error, EngineError) for error in failed)
-            assert all(isinstance(e, LimitExceeded) or "more than the allowed" in str(e) for e in failed), failed
+            assert all(isinstance(e, LimitExceeded) or "of the quota are left" in str(e) for e in failed), failed
             assert len(journal.head("k").host.images) == len(names) - len(failed) == journal.head("k").number
             assert journal.used("k") <= quota
             assert journal.check() == []
