@@ -1,8 +1,9 @@
 """Flask under uvicorn: pages go whole (see `paging`), transfers are streamed (see `streaming`).
 
-- Transfers have a thread pool of their own, so that slow uploads cannot stop the pages; each caller has a few of its
-  threads at once, and waits for more.
-- A connection that does not finish its request's head in time is closed, as is one that takes nothing of its answer.
+- Transfers have a thread pool of their own, so that slow uploads cannot stop the pages; each caller, and each address,
+  has a few of its threads at once, and waits for more.
+- A connection that does not finish its request's head in time is closed, as is one that sends its body, or takes its
+  answer, too slowly.
 - `serve` returns within `GRACE_SECONDS` of SIGTERM or SIGINT plus a moment: answers under way are finished, commands
   that take longer are cancelled; what was acknowledged is durable already.
 """
@@ -15,6 +16,8 @@ import re
 import signal
 import socket
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import h11
@@ -67,7 +70,7 @@ class Bridge:
         try:
             _check(scope)
             if transfer:
-                async with self._turns.take(transfer[1] or self._who(scope)):
+                async with self._turn(transfer[1] or self._who(scope), by_address(scope)):
                     await self._transfers(scope, receive, send)
             else:
                 await self._pages(scope, receive, send)
@@ -75,6 +78,15 @@ class Bridge:
             pass
         except HTTPException as error:
             await _refuse(error, send, as_json=scope["path"].startswith("/v2"))
+
+    @asynccontextmanager
+    async def _turn(self, caller: str, address: str) -> AsyncIterator[None]:
+        """While it is the turn of both."""
+        async with (
+            self._turns.take(caller, streaming.AT_ONCE, streaming.WAITING_MAX),
+            self._turns.take(f"from {address}", streaming.ADDRESS_AT_ONCE, streaming.ADDRESS_WAITING_MAX),
+        ):
+            yield
 
 
 def _check(scope: Scope) -> None:
@@ -144,7 +156,7 @@ class Patient(H11Protocol):
         waiting = self.transport.get_write_buffer_size()
 
         def look() -> None:
-            if self.transport.get_write_buffer_size() >= waiting:
+            if self.transport.get_write_buffer_size() > waiting - streaming.SLOWEST * streaming.SILENCE_SECONDS:
                 self.transport.abort()
             else:
                 self._watch_reader()

@@ -23,11 +23,15 @@ if TYPE_CHECKING:
 
 SILENCE_SECONDS = 30.0
 """How long a client may send nothing of a body below ``/v2/``, and take nothing of any answer."""
-AT_ONCE = 4
-"""Requests below ``/v2/`` of one caller that are worked on at once; docker fetches three layers at a time."""
-WAITING_MAX = 64
-"""Requests below ``/v2/`` of one caller that may wait for their turn: docker pushes five layers at a time, podman six,
-and a class may be behind one address."""
+SLOW_SECONDS, SLOWEST = 30.0, 1024
+"""A client that is waited for may take so long in all, and a second more for each so many bytes: one that sends a byte
+now and then would hold a thread for days."""
+AT_ONCE, WAITING_MAX = 4, 64
+"""Transfers of one caller that are worked on at once, and that may wait for their turn: docker fetches three layers at
+a time, pushes five, podman six, and a class may be behind one address."""
+ADDRESS_AT_ONCE, ADDRESS_WAITING_MAX = 16, 512
+"""The same of one address, whoever it says that it is: a visitor has as many kitchens as they like. Others are left
+most of the threads, and a class behind it, each with a transfer or ten, waits for a while rather than being refused."""
 TURN_SECONDS = 60.0
 """How long they wait."""
 
@@ -52,19 +56,20 @@ class Transfers:
 
 
 class Turns:
-    """At most `AT_ONCE` at once of each key; more of them wait, some, and for a while."""
+    """So many at once of each key; more of them wait, some, and for a while."""
 
     def __init__(self) -> None:
         self._turns: dict[str, asyncio.Semaphore] = {}
         self._present: Counter[str] = Counter()
 
     @asynccontextmanager
-    async def take(self, key: str) -> AsyncIterator[None]:
-        """While it is the caller's turn; `TooManyRequests`."""
+    async def take(self, key: str, at_once: int, waiting: int) -> AsyncIterator[None]:
+        """While it is the key's turn, which is one of `at_once`; `TooManyRequests` where `waiting` wait already, or
+        after `TURN_SECONDS`."""
         busy = TooManyRequests("too many requests of yours are under way; wait for their end", retry_after=5)
-        if self._present[key] >= AT_ONCE + WAITING_MAX:
+        if self._present[key] >= at_once + waiting:
             raise busy
-        turn = self._turns.setdefault(key, asyncio.Semaphore(AT_ONCE))
+        turn = self._turns.setdefault(key, asyncio.Semaphore(at_once))
         self._present[key] += 1
         try:
             try:
@@ -83,13 +88,14 @@ class Turns:
 
 
 class Client:
-    """The other end of a transfer: `receive` raises where it went away or fell silent; `gone` tells of it while an
-    answer is sent."""
+    """The other end of a transfer: `receive` raises where it went away, fell silent or is too slow; `gone` tells of it
+    while an answer is sent."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._first: Message | None = None
         self._whole = asyncio.Event()
+        self._waited, self._received = 0.0, 0
         self.loop = asyncio.get_running_loop()
         self.gone = False
 
@@ -101,12 +107,16 @@ class Client:
         """The next piece of its body; `ClientDisconnected`."""
         if self._first is not None:
             return self._first
+        patience = min(SILENCE_SECONDS, SLOW_SECONDS + self._received / SLOWEST - self._waited)
+        begun = self.loop.time()
         try:
-            async with asyncio.timeout(SILENCE_SECONDS):
+            async with asyncio.timeout(patience):
                 message = await self._receive()
         except TimeoutError as error:
             self.gone = True
             raise ClientDisconnected from error
+        self._waited += self.loop.time() - begun  # what the work on it takes is not the client's time
+        self._received += len(message.get("body", b""))
         if message["type"] == "http.disconnect":
             self.gone = True
             raise ClientDisconnected

@@ -610,7 +610,7 @@ def test_nothing_is_kept_of_callers_that_have_gone(peer: Peer) -> None:
     turns = streaming.Turns()
 
     async def visit() -> None:
-        async with turns.take("a"):
+        async with turns.take("a", 1, 1):
             assert set(turns._turns) == {"a"}
 
     asyncio.run(visit())

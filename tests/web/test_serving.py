@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import socket
 import threading
@@ -13,7 +14,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import pytest
 from werkzeug.exceptions import ClientDisconnected
 
-from web import paging, serving
+from web import paging, serving, streaming
 
 
 class Echo:
@@ -95,8 +96,8 @@ def ask(
         connection.close()
 
 
-def raw(port: int, data: bytes) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+def raw(port: int, data: bytes, source: str = "127.0.0.1") -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0))
     connection.sendall(data)
     return connection
 
@@ -148,6 +149,87 @@ def test_stalled_uploads_leave_the_pages_their_threads(echo: Echo, port: int) ->
     assert ask(port, "GET", "/", timeout=paging.BODY_SECONDS / 2) == (200, "nothing")
     for connection in stalled:
         connection.close()
+
+
+STALLED = [f"/k/{kitchen:016x}/load" for kitchen in range(16)] + ["/k/0/import", "/k/1/save/x", "/v2/x"]
+
+
+def test_one_visitor_with_many_kitchens_leaves_others_their_transfers(port: int) -> None:
+    head = "POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nh"
+    stalled = [raw(port, head.format(path).encode()) for path in STALLED for _ in range(streaming.AT_ONCE)]
+    assert len(stalled) > 64, "more than all of the server's threads"
+    time.sleep(0.5)
+    for path in ("/v2/", "/k/ffffffffffffffff/load"):
+        other = raw(port, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode(), source="127.0.0.2")
+        other.settimeout(3)
+        assert other.recv(12) == b"HTTP/1.1 200"
+        other.close()
+    for connection in stalled:
+        connection.close()
+
+
+def test_who_shares_an_address_with_many_gets_a_turn(port: int) -> None:
+    head = "POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nh"
+    stalled = [raw(port, head.format(path).encode()) for path in STALLED for _ in range(streaming.AT_ONCE)]
+    time.sleep(0.3)
+    for connection in stalled:
+        connection.sendall(b"i")
+    assert [connection.recv(12) for connection in stalled] == [b"HTTP/1.1 200"] * len(stalled)
+    for connection in stalled:
+        connection.close()
+
+
+@pytest.mark.parametrize("path", ["/v2/x", "/k/0/load"])
+def test_an_upload_that_drips_is_ended(echo: Echo, port: int, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr(streaming, "SLOW_SECONDS", 0.5)
+    connection = raw(port, f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\n".encode())
+    begun = time.monotonic()
+    with suppress(OSError):
+        while time.monotonic() - begun < 5 and not echo.cut.is_set():
+            connection.sendall(b"x")
+            time.sleep(0.05)
+    assert echo.cut.is_set()
+    assert echo.read == []
+    connection.close()
+
+
+def test_an_upload_that_is_slow_but_goes_on_is_not(echo: Echo, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "SLOW_SECONDS", 0.2)
+    connection = raw(port, b"POST /v2/x HTTP/1.1\r\nHost: x\r\nContent-Length: 20480\r\n\r\n")
+    for _ in range(20):
+        connection.sendall(bytes(1024))
+        time.sleep(0.05)
+    assert connection.recv(12) == b"HTTP/1.1 200"
+    assert echo.read == [bytes(20480)]
+    connection.close()
+
+
+@pytest.mark.parametrize(("each", "ended"), [(0, True), (40, True), (80, False)])
+def test_a_reader_that_takes_too_little_is_ended(monkeypatch: pytest.MonkeyPatch, each: int, ended: bool) -> None:
+    monkeypatch.setattr(streaming, "SILENCE_SECONDS", 0.05)  # in which 51 bytes are to be taken
+
+    class Transport:
+        left, aborted, asked = 1000, False, 0
+
+        def get_write_buffer_size(self) -> int:
+            self.asked += 1
+            self.left -= each * (self.asked % 2 == 0)  # it is asked as a round begins, and as it ends
+            return self.left
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    async def watch() -> Transport:
+        patient, transport = serving.Patient.__new__(serving.Patient), Transport()
+        patient.loop, patient.transport = asyncio.get_running_loop(), transport  # type: ignore[assignment]
+        patient._watch_reader()
+        await asyncio.sleep(0.3)
+        patient._forget_reader()
+        return transport
+
+    transport = asyncio.run(watch())
+    assert transport.asked > 1
+    assert transport.aborted == ended
 
 
 def test_a_head_that_does_not_end_is_cut_off(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
