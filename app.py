@@ -32,7 +32,7 @@ from engine.ocilayout import Layout
 from engine.registry import Caller, Registry
 from engine.registry import Limits as Pushing
 from engine.remote import InProcess
-from web import arguments, delivering, kitchen, markup, menu, pizza, registry, serving
+from web import arguments, delivering, kitchen, markup, menu, pizza, registry, serving, uploads
 from web.arguments import CLASSES, DATA, MENU, Arguments
 from web.compress import compress
 from web.deliveries import Deliveries
@@ -101,6 +101,8 @@ def create_app(
 def _flask(shop: Shop, desk: registry.Desk) -> Flask:
     """The pages and the registry's routes, over what they work with."""
     app = Flask(__name__, static_folder="static", template_folder="templates")
+    if shop.journal.context.scratch:
+        app.request_class = uploads.request_class(shop.journal.context.scratch)
     app.extensions["shop"], app.extensions["registry"] = shop, desk
     app.jinja_env.code_generator_class, app.jinja_env.plain = markup.Escaping, markup.plain  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

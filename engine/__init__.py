@@ -3,6 +3,7 @@
 It knows no web framework, and nothing of what pages draw. Modules form a ladder, each importing only those above it:
 
     errors, digest, reference, whiteout, paths  words and their grammar
+    scratch                                 temporary files, and how full a disk may be
     spec                                    OCI and docker JSON documents
     events                                  what happened, in past tense
     blobs, memoryblobs, files               bytes by digest; files that can be made again

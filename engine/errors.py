@@ -13,6 +13,7 @@ HTTP `status`, and one sentence that says what is wrong, where, and what to do a
     ├── Unauthorized, Denied                     a registry wants another login, or none would do
     ├── LimitExceeded                            more bytes, entries, depth or time than is allowed
     │   └── NoRoom                               more bytes than a quota has left
+    ├── DiskFull                                 what came needs more of the disk than may be used
     ├── FileError                                a POSIX error on a path of a container, by its errno
     ├── CommandError                             docker's daemon would refuse: no such image, conflict, …
     │   └── UsageError                           docker's client would refuse: unknown command or flag
@@ -194,6 +195,17 @@ class LimitExceeded(EngineError):
     def __init__(self, what: str, limit: int) -> None:
         self.what, self.limit = what, limit
         super().__init__(f"{what}: more than the allowed {limit:,}")
+
+
+class DiskFull(EngineError):
+    """Fewer than `reserve` bytes of the disk would stay free; nothing was kept."""
+
+    code = "DISK_FULL"
+    status = 507
+
+    def __init__(self, reserve: int) -> None:
+        self.reserve = reserve
+        super().__init__(f"this server's disk is full but for {reserve:,} bytes; try later, or with less")
 
 
 class NoRoom(LimitExceeded):

@@ -1,15 +1,19 @@
 """A file that a visitor sends along with a command: the command finds it at its standard input.
 
-It is kept in an unnamed temporary file of ours, so no name of the visitor's ever becomes a path, and it may outlive the
-request that brought it.
+It is kept in an unnamed file beside the kitchens (see `engine.scratch`), so no name of the visitor's ever becomes a
+path, the disk is not filled by what nobody has believed yet, and it may outlive the request that brought it.
 """
 
 from __future__ import annotations
 
-import io
 import os
-from typing import IO, BinaryIO, Final
+from pathlib import Path
+from typing import IO, Any, BinaryIO, Final, cast
 
+from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from engine import scratch
 from engine.context import Nowhere
 from engine.errors import CommandError
 
@@ -50,7 +54,22 @@ def _own(sent: IO[bytes]) -> BinaryIO:
     """The same bytes in a file that stays open when the request's own are closed."""
     sent.seek(0)
     with sent:
-        try:
-            return os.fdopen(os.dup(sent.fileno()), "rb")
-        except io.UnsupportedOperation:  # a small one is in memory
-            return io.BytesIO(sent.read())
+        return os.fdopen(os.dup(sent.fileno()), "rb")
+
+
+def request_class(directory: Path) -> type[Request]:
+    """Requests whose files go to `directory`; `DiskFull` where it has no room for them."""
+
+    class Sent(Request):
+        def _get_file_stream(self, *_: Any, **_more: Any) -> IO[bytes]:
+            return cast(IO[bytes], scratch.file(directory))
+
+        def _load_form_data(self) -> None:
+            try:
+                super()._load_form_data()
+            except RequestEntityTooLarge as error:
+                most, field = self.max_content_length or 0, self.max_form_memory_size or 0
+                why = f"what was sent is too large: at most {most:,} bytes are taken, and {field:,} of what is no file"
+                raise RequestEntityTooLarge(why) from error
+
+    return Sent

@@ -71,18 +71,20 @@ def load(
     cancelled: Callable[[], bool] = never,
     platform: Platform = platforms.LINUX_AMD64,
     limit: int = UNPACKED_MAX,
+    scratch: Path | None = None,
 ) -> list[Loaded]:
     """The images of an archive, or of an OCI layout directory, brought into the pool in their order.
 
     Of an image for several platforms the one for `platform` is taken, or else the first that is there. `held`, `room`,
-    `progress` and `cancelled` are those of `Pool`; `limit` bounds the temporary file of `opened`. `MalformedDocument`
-    where the archive is damaged or has no image, and all that `receive` raises; the images before that are in the pool.
+    `progress` and `cancelled` are those of `Pool`; `limit` bounds the temporary file of `opened`, in `scratch`.
+    `MalformedDocument` where the archive is damaged or has no image, and all that `receive` raises; the images before
+    that are in the pool.
     """
     pool = Pool(blobs, layers, frozenset(held), room, progress, cancelled)
     try:
         if isinstance(source, Path) and source.is_dir():
             return _receive(_of_layout(Layout(Directory(source)), platform), pool)
-        with opened(source, limit) as archive:
+        with opened(source, limit, scratch) as archive:
             if archive.size("oci-layout") is not None and archive.size("index.json") is not None:
                 return _receive(_of_layout(Layout(archive), platform), pool)
             return _receive(_of_docker(archive), pool)

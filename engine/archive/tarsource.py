@@ -10,14 +10,13 @@ compressed, or comes from where nobody can seek, goes through a temporary file w
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from engine import tar
+from engine import scratch, tar
 from engine.blobs import CHUNK, pieces
 from engine.compression import decompress, recognise
 from engine.errors import LimitExceeded, MalformedDocument, MalformedLayer
@@ -98,16 +97,16 @@ def _normal(name: bytes) -> bytes:
 
 
 @contextmanager
-def opened(source: Path | BinaryIO, limit: int = UNPACKED_MAX) -> Iterator[Tar]:
+def opened(source: Path | BinaryIO, limit: int = UNPACKED_MAX, directory: Path | None = None) -> Iterator[Tar]:
     """The archive in a file, or from where a stream stands on; gzip, zstd or plain, told by its first bytes.
 
-    `limit` bounds a temporary file, in bytes: `LimitExceeded`. `MalformedDocument` where it is no tar, `Unsupported`
-    for another compression. The stream stays the caller's to close.
+    `limit` bounds a temporary file in `directory`, in bytes: `LimitExceeded`, `DiskFull`. `MalformedDocument` where it
+    is no tar, `Unsupported` for another compression. The stream stays the caller's to close.
     """
     with ExitStack() as stack:
         stream = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
         if not _plain(stream):
-            packed, stream = stream, stack.enter_context(tempfile.TemporaryFile())
+            packed, stream = stream, stack.enter_context(scratch.file(directory))
             _unpack(packed, stream, limit)
         yield Tar(stream)
 

@@ -74,6 +74,7 @@ def _load(context: Context, host: Host, source: Path | BinaryIO) -> list[archive
         room=context.room,
         progress=context.progress,
         cancelled=context.cancelled,
+        scratch=context.scratch,
     )
 
 

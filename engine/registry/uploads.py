@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import threading
 import uuid
 from collections.abc import Iterable, Iterator
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Connection, delete, func, insert, select
 
 from engine import digest as digests
+from engine import scratch
 from engine.blobs import CHUNK
 from engine.digest import Digest
 from engine.errors import DigestMismatch
@@ -191,8 +191,7 @@ class Uploads:
         """Bytes that may still come below a namespace: of its quota, and of the disk."""
         open_ = db.execute(select(UPLOADS.c.id).where(UPLOADS.c.namespace == namespace)).scalars()
         taken = self._store.used(db, namespace) + sum(_size(self._file(upload)) for upload in open_)
-        free = shutil.disk_usage(self._store.data).free - self._store.limits.reserve
-        return min(self._store.limits.quota - taken, free)
+        return min(self._store.limits.quota - taken, scratch.free(self._store.data, self._store.limits.reserve))
 
     def _digest(self, upload: str, size: int, algorithm: str) -> Digest:
         """Of an upload's bytes: the one that ran along, where it is of this algorithm and has seen all of them."""

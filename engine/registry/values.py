@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from engine.errors import EngineError
+from engine.scratch import RESERVE
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Limits:
     """Uploads that one caller may have open."""
     seconds: float = 24 * 3600.0
     """How long an upload that nobody goes on with stays open."""
-    reserve: int = 256 << 20
+    reserve: int = RESERVE
     """Bytes of the disk that stay free, whatever the quotas say."""
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
+import os
 import re
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from engine import digest as digests
+from engine import scratch
 from engine.events import Progress
 from engine.journal import Done, Journal
 from tests.web.given import Visitor
@@ -180,6 +184,37 @@ def test_what_is_no_archive_is_refused_and_nothing_is_kept(make_app: Callable[..
     assert visitor.said().status == 1
     assert "load" in visitor.said().text
     assert visitor.state() == before
+
+
+def test_a_file_that_is_sent_lies_beside_the_kitchens_and_not_elsewhere(
+    make_app: Callable[..., Flask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = opened(make_app())
+    made, begin = [], scratch.file
+    monkeypatch.setattr(scratch, "file", lambda directory=None: made.append(directory) or begin(directory))
+    for content in (b"x" * 10, gzip.compress(os.urandom(1_000_000))):
+        visitor.send("/load", {"archive": (io.BytesIO(content), "x.tar")})
+    assert set(made) == {tmp_path / "data-0"}
+    assert len(made) == 3, "two that came, and one unpacked"
+
+
+def test_a_file_for_which_the_disk_has_no_room_is_refused(
+    make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = opened(make_app())
+    before = visitor.state()
+    monkeypatch.setattr(scratch, "free", lambda *_: 1_000)
+    answer = visitor.send("/load", {"archive": (io.BytesIO(bytes(1001)), "x.tar")})
+    assert answer.status_code == 507
+    assert "disk is full but for 268,435,456 bytes; try later" in answer.text
+    assert visitor.state() == before
+
+
+def test_a_file_beyond_the_quota_is_refused_in_a_sentence(make_app: Callable[..., Flask]) -> None:
+    visitor = opened(make_app(quota=1000))
+    answer = visitor.send("/load", {"archive": (io.BytesIO(bytes(5 << 20)), "x.tar")})
+    assert answer.status_code == 413
+    assert "What was sent is too large: at most 4,195,304 bytes are taken" in answer.text
 
 
 def test_a_form_without_a_file_is_told_what_to_do(make_app: Callable[..., Flask]) -> None:
