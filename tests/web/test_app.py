@@ -160,8 +160,9 @@ def test_a_proxy_is_believed_where_it_was_said_that_there_is_one(
 ) -> None:
     told: list[bool] = []
 
-    def serve(_app: object, listening: socket.socket, *_: object, behind_proxy: bool) -> None:
+    def serve(_app: object, listening: socket.socket, stopping: threading.Event, _: object, behind_proxy: bool) -> None:
         listening.close()
+        stopping.set()
         told.append(behind_proxy)
 
     monkeypatch.setattr(application.serving, "serve", serve)
