@@ -573,15 +573,34 @@ def test_stalled_clients_stop_neither_other_clients_nor_the_pages(peer: Peer) ->
         connection.close()
 
 
-def test_a_callers_requests_beyond_a_few_wait_for_their_turn(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Whose turn was asked for, as often as it was."""
+    keys: list[str] = []
+    take = streaming.Turns.take
+
+    def taking(self: streaming.Turns, key: str, *bounds: int) -> Any:
+        keys.append(key)
+        return take(self, key, *bounds)
+
+    monkeypatch.setattr(streaming.Turns, "take", taking)
+    return keys
+
+
+def test_a_callers_requests_beyond_a_few_wait_for_their_turn(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch, asked: list[str]
+) -> None:
     monkeypatch.setattr(streaming, "WAITING_MAX", 1)
     paths = [urlsplit(peer.begin()).path.removeprefix(f"/v2/{peer.name}/") for _ in range(streaming.AT_ONCE)]
+    begun = len(asked)
     busy = [peer.raw(peer.head("PATCH", path, "Content-Length: 2") + b"x") for path in paths]
-    time.sleep(0.3)
+    assert soon(lambda: asked[begun:].count(peer.name.partition("/")[0]) == streaming.AT_ONCE)
+    time.sleep(0.1)  # from asking to having it
     waited: list[int] = []
     waiting = threading.Thread(target=lambda: waited.append(peer.status("GET", "/v2/")))
     waiting.start()
-    time.sleep(0.3)
+    assert soon(lambda: asked[begun:].count(peer.name.partition("/")[0]) == streaming.AT_ONCE + 1)
+    time.sleep(0.1)
     assert waited == []
     status, headers, said = peer.ask("GET", "/v2/")
     assert (status, json.loads(said)["errors"][0]["code"]) == (429, "TOOMANYREQUESTS")
@@ -595,11 +614,13 @@ def test_a_callers_requests_beyond_a_few_wait_for_their_turn(peer: Peer, monkeyp
         connection.close()
 
 
-def test_who_waits_too_long_is_refused(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_too_long_is_refused(peer: Peer, monkeypatch: pytest.MonkeyPatch, asked: list[str]) -> None:
     monkeypatch.setattr(streaming, "TURN_SECONDS", 0.2)
     paths = [urlsplit(peer.begin()).path.removeprefix(f"/v2/{peer.name}/") for _ in range(streaming.AT_ONCE)]
+    begun = len(asked)
     busy = [peer.raw(peer.head("PATCH", path, "Content-Length: 2") + b"x") for path in paths]
-    time.sleep(0.3)
+    assert soon(lambda: asked[begun:].count(peer.name.partition("/")[0]) == streaming.AT_ONCE)
+    time.sleep(0.1)  # from asking to having it
     assert peer.status("GET", "/v2/") == 429
     for connection in busy:
         connection.close()
