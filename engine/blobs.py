@@ -20,7 +20,7 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import Container, Generator, Iterable, Iterator
+from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
@@ -122,6 +122,17 @@ class Checker:
         return actual
 
 
+@contextmanager
+def refusals(then: Callable[[], None]) -> Iterator[None]:
+    """Runs `then` where the block ends by a refusal, and not where something of ours broke."""
+    try:
+        yield
+    except EngineError as error:
+        if error.status < OURS:
+            then()
+        raise
+
+
 class DirectoryBlobs(BlobStore):
     """A blob store in a directory, shared safely by threads and processes.
 
@@ -194,13 +205,13 @@ class DirectoryBlobs(BlobStore):
     def tentative(self) -> Iterator[BlobStore]:
         within = copy.copy(self)
         made = within._made = {}
-        try:
+
+        def take_back() -> None:
+            for digest, stamp in made.items():
+                self._forget(self._file(digest), stamp)
+
+        with refusals(take_back):
             yield within
-        except EngineError as error:
-            if error.status < OURS:
-                for digest, stamp in made.items():
-                    self._forget(self._file(digest), stamp)
-            raise
 
     def sweep(self, keep: Container[Digest], *, grace: float = GRACE) -> dict[Digest, int]:
         gone: dict[Digest, int] = {}

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from engine.blobs import GRACE, OURS, BlobStore, Checker
+from engine.blobs import GRACE, BlobStore, Checker, refusals
 from engine.digest import Digest
-from engine.errors import BlobUnknown, EngineError
+from engine.errors import BlobUnknown
 
 
 class MemoryBlobs(BlobStore):
@@ -64,15 +64,15 @@ class MemoryBlobs(BlobStore):
     def tentative(self) -> Iterator[BlobStore]:
         within = copy.copy(self)
         made = within._made = {}
-        try:
+
+        def take_back() -> None:
+            with self._lock:
+                for digest, entry in made.items():
+                    if self._blobs.get(digest) is entry:
+                        del self._blobs[digest]
+
+        with refusals(take_back):
             yield within
-        except EngineError as error:
-            if error.status < OURS:
-                with self._lock:
-                    for digest, entry in made.items():
-                        if self._blobs.get(digest) is entry:
-                            del self._blobs[digest]
-            raise
 
     def _hold(self, digest: Digest, content: bytes) -> None:
         before, entry = self._blobs.get(digest), (content, time.time())

@@ -175,6 +175,7 @@ def test_pulling_again_says_what_was_avoided(app: Flask, cook: Visitor) -> None:
     page = look(cook)
     way, sent, avoided = trip(page)
     assert way == "in"
+    assert "<small>from the menu" in page
     assert avoided > 200_000 > sent
     assert sum(size for moved, size in parcels(page) if moved == "no") == avoided
     assert "not even asked for" in page
